@@ -1,0 +1,74 @@
+# Targets describe themselves: `make` alone prints them.
+
+PYTHON ?= python3
+PIPENV_VERSION := 2026.10.3
+RUN := .venv/bin/python
+
+export PIPENV_VENV_IN_PROJECT := 1
+export PIPENV_IGNORE_VIRTUALENVS := 1
+export PIPENV_NOSPIN := 1
+export PIPENV_VERBOSITY := -1
+# Compiled modules are kept: without them the engine alone takes a second longer to import, every time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools demo unit test lint format bindings lock bench-synth
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## make the Python environment in .venv from Pipfile.lock
+
+.tools/pipenv/.ready: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed. What to do: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up pipenv ..."
+	@$(PYTHON) -m venv --clear .tools/pipenv
+	@.tools/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION) \
+	  || { echo "pipenv could not be installed. What to do: see that this machine reaches a Python package index, then run the same command again."; exit 1; }
+	@touch $@
+
+.venv/.ready: Pipfile.lock pyproject.toml .tools/pipenv/.ready
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@echo "Setting up the Python environment (about a minute the first time) ..."
+	@.tools/pipenv/bin/pipenv verify \
+	  || { echo "Pipfile.lock is older than Pipfile. What to do: make lock"; exit 1; }
+	@.tools/pipenv/bin/pipenv sync --dev > .tools/setup.log 2>&1 \
+	  || { tail -n 30 .tools/setup.log; echo "The environment could not be made. What to do: see that this machine reaches a Python package index, then run the same command again."; exit 1; }
+	@touch $@
+
+tools: setup ## bring Terraform, its providers, the cdktf CLI, Consul and the rest into .tools
+	@$(RUN) -m tools.install
+
+demo: setup ## synthesize, validate and plan the two-cloud gateway; needs no cloud account
+	@$(RUN) -m tools.install terraform node cdktf providers
+	@$(RUN) -m tools.demo
+
+unit: setup ## run the tests that need nothing but Python
+	$(RUN) -m pytest -m "not terraform and not live and not root and not docs"
+
+# Everything before pytest says little, so that pytest's closing line is the last one.
+test: setup tools lint ## run everything: lint and all the tests, against the real programs
+	$(RUN) -m pytest -p tools.no_skips --durations=15
+
+lint: setup ## check style, types, layers and layout
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	@if [ -e constructs/__init__.py ]; then \
+	  echo "constructs/__init__.py hides the library named constructs. What to do: remove it"; exit 1; fi
+
+format: setup ## put the code into its one form, and mend what ruff can mend
+	.venv/bin/ruff check --fix-only
+	.venv/bin/ruff format
+
+bindings: tools ## make the typed tables of Terraform resources anew from the providers' schemas
+	$(RUN) -m tools.bindings
+
+bench-synth: setup ## measure synthesis against an empty app and the prebuilt bindings, and draw it
+	@$(RUN) -m tools.install terraform node cdktf providers
+	$(RUN) -m bench.synth
+
+lock: .tools/pipenv/.ready ## resolve all versions anew: Pipfile.lock, the toolchains, the CLI's package-lock.json
+	@$(PYTHON) -m tools.lock

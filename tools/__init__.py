@@ -1,0 +1,1 @@
+"""What this project is built and tested with: programs, generators, checks on itself."""

@@ -1,0 +1,1 @@
+"""Makes the typed tables of Terraform's resources from the providers' own schemas."""
