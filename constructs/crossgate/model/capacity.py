@@ -1,0 +1,53 @@
+"""How many machines."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated
+
+import pydantic
+
+from crossgate.errors import ConfigError
+from crossgate.model.value import value
+
+
+@value
+class Capacity:
+    """How many machines a group may have in one cloud.
+
+    Attributes:
+        minimum: never fewer than this; the group starts with it.
+        maximum: never more than this; `minimum` where it is not given, which fixes the size.
+
+    Raises:
+        ConfigError: the minimum is above the maximum.
+
+    """
+
+    minimum: Annotated[int, pydantic.Field(ge=0, le=1000)] = field(kw_only=False)
+    maximum: Annotated[int, pydantic.Field(ge=1, le=1000)] | None = field(
+        default=None, kw_only=False
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a range that is upside down."""
+        if self.minimum > self.most:
+            raise ConfigError(
+                "the minimum is above the maximum",
+                path="Capacity",
+                got=f"Capacity({self.minimum}, {self.maximum})",
+                want="minimum <= maximum",
+                do=f"write Capacity({self.most}, {self.minimum})",
+            )
+        if self.most == 0:
+            raise ConfigError(
+                "no machine could ever run",
+                path="Capacity",
+                got=f"Capacity({self.minimum})",
+                want="a maximum of at least 1",
+            )
+
+    @property
+    def most(self) -> int:
+        """The maximum, given or not."""
+        return self.minimum if self.maximum is None else self.maximum

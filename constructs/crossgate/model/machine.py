@@ -1,0 +1,82 @@
+"""What a machine is: its size by need or by name, its disk, its image, how it is replaced."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import pydantic
+
+from crossgate.errors import ConfigError
+from crossgate.model.units import Duration, Share
+from crossgate.model.value import Many, value
+
+Architecture = Literal["x86_64", "arm64"]
+"""The processor family a machine and its image share."""
+
+
+@value
+class Machine:
+    """The size of a machine: what it needs, or the cloud's own name for it.
+
+    Attributes:
+        cpu: virtual processors needed.
+        memory: memory needed, GiB.
+        size: the cloud's name (an EC2 instance type, an OpenStack flavor) instead of `cpu` and
+            `memory`; several names let a spot group choose.
+        architecture: processor family; default `x86_64`.
+        disk: root disk, GiB; default 20.
+
+    Raises:
+        ConfigError: both a need and a name are given, or neither.
+
+    """
+
+    cpu: Annotated[int, pydantic.Field(ge=1, le=1024)] | None = None
+    memory: Annotated[float, pydantic.Field(gt=0, le=32768, strict=False)] | None = None
+    size: Many[str] = ()
+    architecture: Architecture = "x86_64"
+    disk: Annotated[int, pydantic.Field(ge=8, le=16384)] = 20
+
+    def __post_init__(self) -> None:
+        """Refuse a machine that is described twice or not at all."""
+        by_need = self.cpu is not None and self.memory is not None
+        part = (self.cpu is None) != (self.memory is None)
+        if part or by_need == bool(self.size):
+            raise ConfigError(
+                "a machine is described by its need or by its name",
+                path="Machine",
+                got={"cpu": self.cpu, "memory": self.memory, "size": self.size},
+                want='Machine(cpu=2, memory=4) or Machine(size=["t3.medium"])',
+            )
+
+
+@value
+class Image:
+    """A machine image that is looked up by name as Terraform runs; the newest that fits is taken.
+
+    Attributes:
+        name: the image's name; AWS accepts `*` in it.
+        owner: the account that published it; AWS needs it, OpenStack knows none.
+
+    """
+
+    name: Annotated[str, pydantic.Field(min_length=1)]
+    owner: str | None = None
+
+
+@value
+class InstanceRefresh:
+    """How a changed group is replaced: a few machines at a time, never below what serves.
+
+    Attributes:
+        min_healthy: share of the group that keeps serving; default 1.0, launch before terminate.
+        max_healthy: share of the group that may run at the same time; default 1.1 (AWS rounds up
+            to at least one machine more).
+        warmup: how long a new machine needs before it counts; default one minute.
+
+    """
+
+    min_healthy: Share = 1.0
+    max_healthy: Annotated[float, pydantic.Field(ge=1, le=2)] = 1.1
+    warmup: Duration = timedelta(minutes=1)

@@ -1,0 +1,47 @@
+"""Names: what Consul, DNS and the clouds accept, and how a long one is cut."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated
+
+import pydantic
+
+from crossgate.errors import ConfigError
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+_HASH_LENGTH = 6
+
+
+def dns_label(text: str) -> str:
+    """Return `text` when it is a DNS label: it becomes a Consul service name and a host name.
+
+    Raises:
+        ConfigError: it is not.
+
+    """
+    if _LABEL.match(text):
+        return text
+    near = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+    raise ConfigError(
+        "is not a DNS label",
+        got=text,
+        want="1 to 63 lower-case letters, digits and inner hyphens",
+        do=f'write "{near}"' if near else "choose another name",
+    )
+
+
+Label = Annotated[str, pydantic.AfterValidator(dns_label)]
+"""A DNS label (RFC 1123), 1 to 63 characters."""
+
+
+def shortened(name: str, limit: int) -> str:
+    """Return `name`, cut to `limit` characters with a hash of the whole where it is longer.
+
+    The hash keeps two long names apart that begin alike.
+    """
+    if len(name) <= limit:
+        return name
+    mark = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
+    return f"{name[: limit - _HASH_LENGTH - 1].rstrip('-')}-{mark}"

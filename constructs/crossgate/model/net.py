@@ -1,0 +1,59 @@
+"""Ports, protocols and address ranges."""
+
+from __future__ import annotations
+
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from typing import Annotated, Literal
+
+import pydantic
+
+from crossgate.errors import ConfigError
+
+Port = Annotated[int, pydantic.Field(ge=1, le=65535)]
+"""A TCP or UDP port, 1 to 65535."""
+
+Transport = Literal["tcp", "udp"]
+"""What a firewall rule lets through."""
+
+ANYWHERE = "0.0.0.0/0"
+"""The whole world: to let it in, write it."""
+
+_PRIVATE = tuple(
+    IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+_WIDE_PREFIX = 8
+
+
+def ipv4_network(text: str, path: str) -> IPv4Network:
+    """Return the IPv4 range that `text` names.
+
+    Raises:
+        ConfigError: it is no range, or has bits set to the right of its prefix.
+
+    """
+    try:
+        return IPv4Network(text)
+    except (AddressValueError, NetmaskValueError, ValueError):
+        pass
+    try:
+        near = IPv4Network(text, strict=False)
+    except (AddressValueError, NetmaskValueError, ValueError):
+        raise ConfigError(
+            "is no IPv4 range", path=path, got=text, want='a range such as "10.20.0.0/16"'
+        ) from None
+    raise ConfigError(
+        "has bits set to the right of its prefix", path=path, got=text, want=f'"{near}"'
+    )
+
+
+def is_world(network: IPv4Network) -> bool:
+    """Return whether a range is so wide that it means strangers, not a customer or an office.
+
+    Wider than a /8 outside the private ranges: so the world cannot be let in by two halves.
+    """
+    return network.prefixlen < _WIDE_PREFIX and not is_private(network)
+
+
+def is_private(network: IPv4Network) -> bool:
+    """Return whether a range lies in RFC 1918 or RFC 6598 space."""
+    return any(network.subnet_of(private) for private in _PRIVATE)
