@@ -1,0 +1,1 @@
+"""Terraform and the engine: the one place that knows the syntax and the classes."""

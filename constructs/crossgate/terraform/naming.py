@@ -1,0 +1,24 @@
+"""What a construct is called in the clouds: its path in the tree, in characters that all accept."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from crossgate.model.names import shortened
+
+if TYPE_CHECKING:
+    from crossgate.terraform.engine import Construct
+
+NAME_LIMIT = 63
+
+
+def name_of(construct: Construct) -> str:
+    """Return the name of a construct in the clouds: stack and ids, joined by hyphens.
+
+    Longer than 63 characters is cut and marked with a hash of the whole; a cloud with a smaller
+    limit cuts further.
+    """
+    ids = [scope.node.id for scope in construct.node.scopes if scope.node.id]
+    text = re.sub(r"[^a-z0-9]+", "-", "-".join(ids).lower()).strip("-")
+    return shortened(text, NAME_LIMIT)
