@@ -1,0 +1,83 @@
+"""Crossgate: highly available gateways over several clouds, described once, as one Terraform JSON.
+
+The names here are the public face; what is not in `__all__` is private.
+"""
+
+from crossgate.balancers.haproxy import HAProxyNodes
+from crossgate.balancers.haproxy.plan import Plan as HAProxy
+from crossgate.clouds.aws import AwsCloud, ExistingVpc, OwnVpc, VpcByName
+from crossgate.clouds.null import NullCloud
+from crossgate.clouds.openstack import OpenStackCloud
+from crossgate.connections import Connections
+from crossgate.discovery.consul import ConsulServers
+from crossgate.discovery.consul.plan import Plan as Consul
+from crossgate.errors import (
+    ArgumentError,
+    ConfigError,
+    CrossgateError,
+    FileError,
+    PolicyError,
+    RefusedError,
+    SynthesisError,
+    ToolError,
+)
+from crossgate.gateway import Gateway, GroupPlan
+from crossgate.group import AutoScalingGroup
+from crossgate.model.capacity import Capacity
+from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.listener import Listener
+from crossgate.model.machine import Image, InstanceRefresh, Machine
+from crossgate.model.market import OnDemand, Spot
+from crossgate.model.net import ANYWHERE
+from crossgate.model.service import Artifact, Limits, Service, ServiceFile
+from crossgate.model.text import Reference, Text
+from crossgate.specs import Ports
+from crossgate.terraform.app import App
+from crossgate.terraform.engine import Construct, TerraformOutput, TerraformStack
+
+__all__ = [
+    "ANYWHERE",
+    "App",
+    "ArgumentError",
+    "Artifact",
+    "AutoScalingGroup",
+    "AwsCloud",
+    "Capacity",
+    "ConfigError",
+    "Connections",
+    "Construct",
+    "Consul",
+    "ConsulServers",
+    "CrossgateError",
+    "ExistingVpc",
+    "FileError",
+    "Gateway",
+    "GroupPlan",
+    "HAProxy",
+    "HAProxyNodes",
+    "HttpCheck",
+    "Image",
+    "InstanceRefresh",
+    "Limits",
+    "Listener",
+    "Machine",
+    "NullCloud",
+    "OnDemand",
+    "OpenStackCloud",
+    "OwnVpc",
+    "PolicyError",
+    "Ports",
+    "Reference",
+    "RefusedError",
+    "Service",
+    "ServiceFile",
+    "Spot",
+    "SynthesisError",
+    "TcpCheck",
+    "TerraformOutput",
+    "TerraformStack",
+    "Text",
+    "ThriftCheck",
+    "ToolError",
+    "VpcByName",
+]

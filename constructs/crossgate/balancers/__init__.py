@@ -1,0 +1,1 @@
+"""What spreads the traffic: one folder for each balancer, siblings are strangers."""

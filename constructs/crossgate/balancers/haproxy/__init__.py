@@ -1,0 +1,5 @@
+"""HAProxy: listeners for clients, checks that know the protocol, a reload without a lost call."""
+
+from crossgate.balancers.haproxy.nodes import HAProxyNodes
+
+__all__ = ["HAProxyNodes"]

@@ -1,0 +1,199 @@
+"""HAProxy's configuration file, for versions 2.6 and 2.8 alike, with a place for its servers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from crossgate.balancers.haproxy.checks import check_lines
+from crossgate.balancers.haproxy.settings import (
+    HEALTH_PATH,
+    HEALTH_PORT,
+    LAYOUT,
+    STATS_PORT,
+    TIMING,
+    Layout,
+    Timing,
+)
+from crossgate.errors import ConfigError
+from crossgate.model.text import Text
+from crossgate.model.units import milliseconds
+from crossgate.specs import ServerLines, WatchedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossgate.model.listener import Listener
+
+_DRAIN = timedelta(minutes=30)
+_OWN_DESCRIPTORS = 256
+"""For listeners, checks, the runtime API and its own needs."""
+
+_LONGEST = timedelta(days=24)
+"""HAProxy keeps milliseconds in 31 bits and refuses more than 24.8 days."""
+
+
+def configuration(
+    listeners: Sequence[Listener],
+    *,
+    stats_address: str = "127.0.0.1",
+    stats_port: int = STATS_PORT,
+    health_port: int = HEALTH_PORT,
+    max_connections: int = 20_000,
+    drain: timedelta = _DRAIN,
+    timing: Timing = TIMING,
+    layout: Layout = LAYOUT,
+) -> WatchedFile:
+    """Return the configuration as a file that discovery keeps true.
+
+    Args:
+        listeners: one frontend and one backend for each.
+        stats_address: IPv4 address of the stats page and /metrics, which ask for the login of
+            `haproxy_document`; default the loopback address, "*" is every address.
+        stats_port: its port; default 8404.
+        health_port: port of the health question; default 8405.
+        max_connections: about how many clients at the same time, above which new ones wait;
+            default 20000, which may take 700 MB when all are busy. Fewer where the system grants
+            fewer open files than twice as many.
+        drain: how long sessions may go on in the old worker after a reload; default 30 minutes.
+        timing: how fast failing servers are found.
+        layout: where the files lie.
+
+    Raises:
+        ConfigError: a duration that HAProxy cannot hold.
+
+    """
+    pieces: list[Text | ServerLines] = [
+        _global(max_connections, drain, layout),
+        _defaults(timing),
+        _stats(stats_address, stats_port, layout),
+        _health(health_port),
+    ]
+    for listener in listeners:
+        pieces += [_listener(listener), _servers(listener, timing)]
+    return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
+
+
+def _global(max_connections: int, drain: timedelta, layout: Layout) -> Text:
+    return _section(
+        "# Discovery writes this file, and haproxy-apply puts it in place: edits are lost.\nglobal",
+        # The journal's datagram socket never makes HAProxy wait, as its standard output might.
+        "log /dev/log local0",
+        f"chroot {layout.chroot}",
+        "user haproxy",
+        "group haproxy",
+        "master-worker",
+        f"stats socket {layout.socket} mode 600 level admin expose-fd listeners",
+        "stats timeout 30s",
+        # Two for each client. Not `maxconn`: HAProxy would rather not start than have fewer, where
+        # the system grants fewer.
+        f"fd-hard-limit {2 * max_connections + _OWN_DESCRIPTORS}",
+        # Old workers keep their sessions, and the memory of them, no longer and no more often.
+        f"hard-stop-after {_time(drain, 'drain')}",
+        "mworker-max-reloads 50",
+    )
+
+
+def _defaults(timing: Timing) -> Text:
+    return _section(
+        "defaults",
+        "log global",
+        "mode tcp",
+        # A server that hangs holds its connections, so it soon gets no new ones.
+        "balance leastconn",
+        "retries 3",
+        "option redispatch 1",
+        # Found within 90 s: a client or server that went away without a word. Without these the
+        # kernel asks after two hours.
+        "option clitcpka",
+        "clitcpka-idle 60s",
+        "clitcpka-intvl 10s",
+        "clitcpka-cnt 3",
+        "option srvtcpka",
+        "srvtcpka-idle 60s",
+        "srvtcpka-intvl 10s",
+        "srvtcpka-cnt 3",
+        f"timeout connect {_time(timing.connect, 'connect')}",
+        f"timeout check {_time(timing.check, 'check')}",
+        "timeout client-fin 30s",
+        "timeout server-fin 30s",
+        f"default-server check inter {_time(timing.every, 'every')} "
+        f"fastinter {_time(timing.doubtful, 'doubtful')} downinter {_time(timing.down, 'down')} "
+        f"fall {timing.fall} rise {timing.rise} "
+        "observe layer4 error-limit 1 on-error fastinter on-marked-down shutdown-sessions",
+    )
+
+
+def _stats(address: str, port: int, layout: Layout) -> Text:
+    # The login is compared with a line of a file, not written here: the configuration may be shown
+    # to anybody, and no quoting can go wrong.
+    return _section(
+        "frontend stats",
+        "mode http",
+        "no log",
+        f"bind {address}:{port}",
+        "timeout client 30s",
+        "timeout http-request 10s",
+        f"acl known req.hdr(authorization),word(2,' '),b64dec -m str -f {layout.login}",
+        'http-request auth realm "HAProxy" unless known',
+        ".if feature(PROMEX)",
+        "http-request use-service prometheus-exporter if { path /metrics }",
+        ".endif",
+        "stats enable",
+        "stats uri /",
+        "stats refresh 10s",
+        "stats hide-version",
+    )
+
+
+def _health(port: int) -> Text:
+    return _section(
+        "frontend health",
+        "mode http",
+        "no log",
+        f"bind *:{port}",
+        "timeout client 10s",
+        "timeout http-request 5s",
+        f"monitor-uri {HEALTH_PATH}",
+        "http-request return status 404",
+    )
+
+
+def _listener(listener: Listener) -> Text:
+    name = f"{listener.to.name}-{listener.port}"
+    idle = _time(listener.idle, f"Listener({listener.port}): idle")
+    return _section(
+        f"frontend {name}",
+        f"bind *:{listener.port}",
+        # Every failed session with its termination state; those that end well are only counted.
+        "option tcplog",
+        "option dontlog-normal",
+        "option dontlognull",
+        f"timeout client {idle}",
+        f"default_backend {name}",
+    ) + _section(
+        f"backend {name}",
+        f"timeout server {idle}",
+        f"timeout tunnel {idle}",
+        *check_lines(listener.to),
+    )
+
+
+def _servers(listener: Listener, timing: Timing) -> ServerLines:
+    # tcp-ut is kept only beside a literal address; in default-server it is silently ignored.
+    limit = _time(timing.unacknowledged, "unacknowledged")
+    return ServerLines(
+        service=listener.to, line=f"    server {{name}} {{address}}:{{port}} tcp-ut {limit}\n"
+    )
+
+
+def _section(head: str, *lines: str) -> Text:
+    return Text.of(f"\n{head}\n", *(f"    {line}\n" for line in lines))
+
+
+def _time(duration: timedelta, path: str) -> str:
+    if duration > _LONGEST:
+        raise ConfigError(
+            "is longer than HAProxy can count", path=path, got=str(duration), want="24 days at most"
+        )
+    return f"{milliseconds(duration, path)}ms"

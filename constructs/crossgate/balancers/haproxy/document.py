@@ -1,0 +1,100 @@
+"""HAProxy on a machine: the package, its unit's drop-in, and the script that guards its file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crossgate.balancers.haproxy.settings import LAYOUT, Layout
+from crossgate.boot.document import Document, File
+from crossgate.model.text import Text
+
+if TYPE_CHECKING:
+    from crossgate.model.text import TextLike
+
+DROP_IN = "/etc/systemd/system/haproxy.service.d/crossgate.conf"
+"""What is said about Debian's own unit."""
+
+
+def haproxy_document(
+    *, stats_password: TextLike, stats_user: str = "stats", layout: Layout = LAYOUT
+) -> Document:
+    """Return what makes a machine ready for HAProxy; its configuration comes from discovery.
+
+    HAProxy starts when discovery has answered for the first time and the file has passed
+    `haproxy -c`: until then its ports, the one of the health question among them, are closed, so
+    no entry sends clients to a balancer that knows no server yet. From then on the last good file
+    is on the disk, and a restart or a reboot needs no discovery.
+
+    Args:
+        stats_password: for the stats page and /metrics; printable, on one line.
+        stats_user: the user of that login; default "stats".
+        layout: where the files lie.
+
+    """
+    return Document(
+        label="haproxy",
+        packages=("haproxy",),
+        files=(
+            File(DROP_IN, _drop_in(layout)),
+            File(layout.apply, _apply(layout), mode=0o755),
+            File(layout.login, Text.of(f"{stats_user}:", stats_password, "\n"), mode=0o600),
+        ),
+    )
+
+
+def _drop_in(layout: Layout) -> str:
+    # Debian's unit reads the file that CONFIG names, checks it before a reload and reloads with
+    # USR2. The unit is enabled by its package and started by the apply script.
+    return f"""\
+[Unit]
+ConditionPathExists={layout.live}
+StartLimitIntervalSec=0
+
+[Service]
+Environment=CONFIG={layout.live}
+RestartSec=500ms
+"""
+
+
+def _apply(layout: Layout) -> str:
+    return rf"""#!/bin/sh
+# Makes HAProxy use the staged configuration, if HAProxy itself finds nothing wrong with it.
+# Otherwise HAProxy, and the next start of it, go on with the last good file.
+set -eu
+
+staged={layout.staged}
+live={layout.live}
+unit=haproxy.service
+
+exec 9>"$live.lock"
+flock 9
+
+if cmp -s "$staged" "$live" && systemctl --quiet is-active "$unit"; then
+    exit 0
+fi
+
+# A copy is checked, because discovery may write the staged file again at any time.
+install -m 0600 "$staged" "$live.new"
+if ! haproxy -c -q -f "$live.new"; then
+    echo "haproxy-apply: refused $staged; the last good file stays" >&2
+    rm -f "$live.new"
+    exit 1
+fi
+
+# Without a live file a running HAProxy has some other configuration: a reload would keep to that.
+how=restart
+rm -f "$live.previous"
+if [ -e "$live" ]; then
+    how=reload-or-restart
+    ln "$live" "$live.previous"
+fi
+mv -f "$live.new" "$live"
+if ! systemctl "$how" "$unit"; then
+    echo "haproxy-apply: $how failed; the last good file is put back" >&2
+    rm -f "$live"
+    if [ -e "$live.previous" ]; then
+        mv -f "$live.previous" "$live"
+    fi
+    exit 1
+fi
+"""

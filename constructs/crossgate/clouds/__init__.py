@@ -1,0 +1,1 @@
+"""Where machines run: one folder for each cloud, siblings are strangers."""

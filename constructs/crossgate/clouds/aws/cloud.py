@@ -1,0 +1,240 @@
+"""`AwsCloud`: one region of AWS as a place where machines run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, TypeVar
+
+from crossgate.boot import cloud_init
+from crossgate.clouds.aws import catalogue, limits, machines
+from crossgate.clouds.aws.bindings.provider import AwsProvider
+from crossgate.clouds.aws.entry import AwsEntry
+from crossgate.clouds.aws.firewall import AwsFirewall
+from crossgate.clouds.aws.machines import AwsReservation
+from crossgate.clouds.aws.network import (
+    LEAST_ZONES,
+    AwsNetwork,
+    OwnVpc,
+    VpcByName,
+    build_network,
+    zone_names,
+)
+from crossgate.errors import ConfigError, RefusedError
+from crossgate.model.market import Spot
+from crossgate.model.names import dns_label, shortened
+from crossgate.model.net import ipv4_network
+from crossgate.policy.name_taken_once import Names
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
+from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.naming import name_of
+
+if TYPE_CHECKING:
+    from crossgate.contracts import Firewall, Reservation
+    from crossgate.model.machine import Image
+
+_Own = TypeVar("_Own", AwsFirewall, AwsReservation)
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d\Z")
+
+
+class AwsCloud(Construct):
+    """One region of AWS.
+
+    Credentials come from where the AWS provider looks for them (environment, profile, role),
+    never from the program.
+
+    Attributes:
+        placement: the VPC and the subnets.
+        provider: the provider block; its alias is the cloud's id.
+
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        region: str,
+        network: str | AwsNetwork = "10.0.0.0/16",
+        zones: Sequence[str] | None = None,
+        image: str | Image = "debian-12",
+        root_device: str = "/dev/xvda",
+        key_pair: str | None = None,
+        extra_sizes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Describe the region, and build its network when it is one of its own.
+
+        Args:
+            scope: the construct it belongs to.
+            id: its name: a DNS label; also the provider's alias and the Consul datacenter.
+            region: such as "us-east-1".
+            network: a range for a VPC of its own (default 10.0.0.0/16), `OwnVpc(...)` with more
+                to say, or one that exists: `ExistingVpc(...)` by ids, `VpcByName(...)`.
+            zones: at least two availability zones; default: the first two that the account has.
+            image: a name of ours ("debian-12"), an id ("ami-…", or a token), or `Image(...)`.
+            root_device: the image's root device where `image` is an id; default "/dev/xvda".
+            key_pair: name of an EC2 key pair for SSH; default: none.
+            extra_sizes: instance types that AWS has had since crossgate's list was made.
+            tags: put on everything in this cloud.
+
+        Raises:
+            ConfigError: a value is wrong.
+
+        """
+        path = claim(scope, id)
+        _check_label(id, path)
+        if not _REGION.match(region):
+            raise ConfigError(
+                "is no AWS region",
+                path=f"{path}: region",
+                got=region,
+                want='a name such as "us-east-1"',
+            )
+        _check_zones(region, zones, path)
+        chosen = OwnVpc(network) if isinstance(network, str) else network
+        cidr = None if isinstance(chosen, VpcByName) else chosen.cidr
+        self.network: IPv4Network | None = ipv4_network(cidr, f"{path}: network") if cidr else None
+        if isinstance(image, str) and not _is_image_id(image):
+            catalogue.named_image(image, "x86_64", path)
+
+        super().__init__(scope, id)
+        self.region = region
+        self.image = image
+        self.root_device = root_device
+        self.key_pair = key_pair
+        self.extra_sizes = tuple(extra_sizes)
+        self.tags = dict(tags or {})
+        self.names = Names()
+        self.provider = AwsProvider(
+            self,
+            "provider",
+            alias=id,
+            region=region,
+            default_tags=[{"tags": self.tags}] if self.tags else None,
+        )
+        self.placement = build_network(
+            self,
+            chosen,
+            name=name_of(self),
+            zones=zones or zone_names(self, LEAST_ZONES, self.provider),
+            provider=self.provider,
+        )
+
+    @property
+    def name(self) -> str:
+        """The construct id."""
+        return str(self.node.id)
+
+    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+        """Return why AWS cannot build `spec`: an unknown size, user data that is too long."""
+        if isinstance(spec, EntrySpec):
+            return []
+        found: list[RefusedError] = []
+        try:
+            self.instance_types(spec)
+        except RefusedError as refusal:
+            found.append(refusal)
+        too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
+        return [*found, too_long] if too_long else found
+
+    def instance_types(self, spec: GroupSpec | MachinesSpec) -> tuple[str, ...]:
+        """Return the instance types that may carry `spec`, several for a spot group."""
+        spot = isinstance(spec, GroupSpec) and isinstance(spec.market, Spot)
+        choices = machines.SPOT_CHOICES if spot else 1
+        return catalogue.instance_types(spec.machine, choices=choices, extra=self.extra_sizes)
+
+    def firewall(self, scope: Construct, id: str, *, name: str) -> AwsFirewall:
+        """Make a security group that lets everything out and nothing in."""
+        claim(scope, id)
+        short = self.names.take(
+            "security group", shortened(name, limits.GROUP_NAME), scope.node.path
+        )
+        return AwsFirewall(self, scope, id, name=short)
+
+    def reserve(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        count: int,
+        firewalls: Sequence[Firewall],
+    ) -> AwsReservation:
+        """Reserve the tag by which the machines are found; AWS needs no addresses for it."""
+        claim(scope, id)
+        return AwsReservation(
+            cloud=self, name=name, count=count, firewalls=self.own_firewalls(firewalls)
+        )
+
+    def own_firewalls(self, firewalls: Sequence[Firewall]) -> tuple[AwsFirewall, ...]:
+        """Return the firewalls as ours.
+
+        Raises:
+            ConfigError: one belongs to another cloud.
+
+        """
+        return tuple(self._own(firewall, AwsFirewall) for firewall in firewalls)
+
+    def own_reservation(self, reservation: Reservation) -> AwsReservation:
+        """Return the reservation as ours.
+
+        Raises:
+            ConfigError: it belongs to another cloud.
+
+        """
+        return self._own(reservation, AwsReservation)
+
+    def _own(self, thing: object, kind: type[_Own]) -> _Own:
+        if isinstance(thing, kind) and thing.cloud is self:
+            return thing
+        raise ConfigError(
+            "belongs to another cloud", path=self.node.path, got=thing, want=f"one of {self.name}"
+        )
+
+    def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
+        """Build a launch template and an Auto Scaling group over all zones."""
+        claim(scope, id)
+        return machines.group(self, Construct(scope, id), spec)
+
+    def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
+        """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
+        claim(scope, id)
+        machines.fixed(self, Construct(scope, id), spec)
+
+    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
+        """Build a network load balancer with a fixed address in every zone."""
+        claim(scope, id)
+        return AwsEntry(self, Construct(scope, id), spec)
+
+
+def _is_image_id(image: str) -> bool:
+    return image.startswith(("ami-", "${"))
+
+
+def _check_label(id: str, path: str) -> None:
+    try:
+        dns_label(id)
+    except ConfigError as error:
+        raise error.at(path) from None
+
+
+def _check_zones(region: str, zones: Sequence[str] | None, path: str) -> None:
+    if zones is None:
+        return
+    strange = [zone for zone in zones if not re.fullmatch(rf"{region}[a-z]", zone)]
+    if strange:
+        raise ConfigError(
+            f"is no zone of {region}",
+            path=f"{path}: zones",
+            got=strange[0],
+            want=f'names such as "{region}a"',
+        )
+    if len(set(zones)) < LEAST_ZONES or len(set(zones)) < len(zones):
+        raise ConfigError(
+            "a zone may be lost, so there are at least two different ones",
+            path=f"{path}: zones",
+            got=list(zones),
+            want=f'["{region}a", "{region}b"]',
+        )

@@ -1,0 +1,112 @@
+"""The entry to the balancers: a network load balancer with fixed addresses."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from crossgate.clouds.aws.bindings.lb import Lb, LbListener, LbTargetGroup
+from crossgate.clouds.aws.bindings.network import Eip
+from crossgate.clouds.aws.limits import NLB_NAME
+from crossgate.model.names import shortened
+from crossgate.specs import Ports
+
+if TYPE_CHECKING:
+    from crossgate.clouds.aws.cloud import AwsCloud
+    from crossgate.specs import EntrySpec
+    from crossgate.terraform.engine import Construct
+
+_HEALTH_INTERVAL_SECONDS = 10
+_HEALTH_COUNT = 2
+_DRAIN_SECONDS = 60
+
+
+class AwsEntry:
+    """A network load balancer over all zones: one fixed address in each, health-checked.
+
+    It passes the client's own address on, so the balancers' security group decides who gets in.
+    """
+
+    def __init__(self, cloud: AwsCloud, scope: Construct, spec: EntrySpec) -> None:
+        """Make the load balancer, one listener and one target group for each port."""
+        self.ports = tuple(spec.ports)
+        self._firewall = cloud.own_reservation(spec.reservation).firewalls[0]
+        name = cloud.names.take("load balancer", shortened(spec.name, NLB_NAME), scope.node.path)
+        addresses = [
+            Eip(
+                scope,
+                f"address-{number}",
+                domain="vpc",
+                tags={"Name": f"{spec.name}-{number}"},
+                provider=cloud.provider,
+            )
+            for number, _ in enumerate(cloud.placement.public)
+        ]
+        balancer = Lb(
+            scope,
+            "balancer",
+            name=name,
+            load_balancer_type="network",
+            internal=False,
+            enable_cross_zone_load_balancing=True,
+            subnet_mapping=[
+                {"subnet_id": subnet, "allocation_id": address.id}
+                for subnet, address in zip(cloud.placement.public, addresses, strict=True)
+            ],
+            tags={"Name": spec.name, **spec.tags},
+            provider=cloud.provider,
+        )
+        self.addresses = [address.public_ip for address in addresses]
+        self.target_groups = [
+            self._listen(cloud, scope, spec, balancer, port) for port in self.ports
+        ]
+        self._firewall.allow_range(
+            cloud.placement.cidr,
+            Ports(first=spec.health_port, last=spec.health_port),
+            why="health checks of the load balancer",
+            label="network",
+        )
+
+    def allow(self, source: IPv4Network, port: int) -> None:
+        """Let an address range reach one listener."""
+        self._firewall.allow_range(
+            str(source), Ports(first=port, last=port), why=f"clients of port {port}"
+        )
+
+    def _listen(
+        self, cloud: AwsCloud, scope: Construct, spec: EntrySpec, balancer: Lb, port: int
+    ) -> str:
+        name = cloud.names.take(
+            "target group", shortened(f"{spec.name}-{port}", NLB_NAME), scope.node.path
+        )
+        targets = LbTargetGroup(
+            scope,
+            f"targets-{port}",
+            name=name,
+            port=port,
+            protocol="TCP",
+            target_type="instance",
+            vpc_id=cloud.placement.vpc_id,
+            preserve_client_ip="true",
+            deregistration_delay=str(_DRAIN_SECONDS),
+            health_check={
+                "protocol": "HTTP",
+                "port": str(spec.health_port),
+                "path": spec.health_path,
+                "interval": _HEALTH_INTERVAL_SECONDS,
+                "healthy_threshold": _HEALTH_COUNT,
+                "unhealthy_threshold": _HEALTH_COUNT,
+            },
+            tags={"Name": spec.name},
+            provider=cloud.provider,
+        )
+        LbListener(
+            scope,
+            f"listener-{port}",
+            load_balancer_arn=balancer.arn,
+            port=port,
+            protocol="TCP",
+            default_action=[{"type": "forward", "target_group_arn": targets.arn}],
+            provider=cloud.provider,
+        )
+        return targets.arn

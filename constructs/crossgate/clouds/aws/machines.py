@@ -1,0 +1,225 @@
+"""Launch templates and Auto Scaling groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossgate.boot import cloud_init
+from crossgate.clouds.aws import limits
+from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup
+from crossgate.clouds.aws.bindings.compute import LaunchTemplate
+from crossgate.clouds.aws.bindings.data import DataAmi
+from crossgate.clouds.aws.catalogue import named_image
+from crossgate.clouds.aws.entry import AwsEntry
+from crossgate.clouds.aws.identity import instance_profile
+from crossgate.model.market import Spot
+from crossgate.model.names import shortened
+from crossgate.model.units import whole_seconds
+from crossgate.specs import Tagged
+from crossgate.terraform.locals import local_text
+
+if TYPE_CHECKING:
+    from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroupMixedInstancesPolicy
+    from crossgate.clouds.aws.cloud import AwsCloud
+    from crossgate.clouds.aws.firewall import AwsFirewall
+    from crossgate.model.machine import Image, InstanceRefresh
+    from crossgate.specs import GroupSpec, MachinesSpec
+    from crossgate.terraform.engine import Construct
+
+SPOT_CHOICES = 4
+"""Instance types that a spot group chooses among when a machine is described by its need."""
+
+CLUSTER_TAG = "crossgate-cluster"
+"""The tag by which members of a cluster find each other."""
+
+_GRACE_SECONDS = 300
+_LEAST_HEALTHY = 100
+_MOST_HEALTHY = 110
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsReservation:
+    """A cluster's tag: machines that carry it are its members."""
+
+    cloud: AwsCloud
+    name: str
+    count: int
+    firewalls: Sequence[AwsFirewall]
+
+    @property
+    def join(self) -> Tagged:
+        """Look for machines with the cluster's tag."""
+        return Tagged(
+            provider="aws",
+            settings={
+                "region": self.cloud.region,
+                "tag_key": CLUSTER_TAG,
+                "tag_value": self.name,
+            },
+        )
+
+
+def group(cloud: AwsCloud, scope: Construct, spec: GroupSpec) -> str:
+    """Make a group that grows and shrinks between its bounds; returns a token of its name."""
+    built = _Group(cloud, scope, spec)
+    return built.make(
+        least=spec.capacity.minimum,
+        most=spec.capacity.most,
+        refresh=spec.refresh,
+        spot=spec.market if isinstance(spec.market, Spot) else None,
+    )
+
+
+def fixed(cloud: AwsCloud, scope: Construct, spec: MachinesSpec) -> str:
+    """Make a group that always has the same size; returns a token of its name."""
+    cluster = cloud.own_reservation(spec.reservation).name
+    built = _Group(cloud, scope, spec, more_tags={CLUSTER_TAG: cluster})
+    return built.make(least=spec.count, most=spec.count, refresh=spec.refresh, entry=spec.entry)
+
+
+class _Group:
+    """One launch template and the Auto Scaling group that uses its newest version."""
+
+    def __init__(
+        self,
+        cloud: AwsCloud,
+        scope: Construct,
+        spec: GroupSpec | MachinesSpec,
+        more_tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._cloud = cloud
+        self._scope = scope
+        self._spec = spec
+        self._tags = {"Name": spec.name, **cloud.tags, **spec.tags, **(more_tags or {})}
+        self._types = cloud.instance_types(spec)
+        self._template = self._launch_template()
+
+    def make(
+        self,
+        *,
+        least: int,
+        most: int,
+        refresh: InstanceRefresh,
+        spot: Spot | None = None,
+        entry: object = None,
+    ) -> str:
+        cloud, spec = self._cloud, self._spec
+        # The number, not "$Latest": only a new number rolls the group (provider-aws PR 22464).
+        version = self._template.attribute_path("latest_version")
+        name = cloud.names.take(
+            "Auto Scaling group", shortened(spec.name, limits.GROUP_NAME), self._scope.node.path
+        )
+        made = AutoscalingGroup(
+            self._scope,
+            "group",
+            name=name,
+            min_size=least,
+            max_size=most,
+            vpc_zone_identifier=cloud.placement.private,
+            launch_template=None if spot else {"id": self._template.id, "version": version},
+            mixed_instances_policy=self._mixed(spot, version) if spot else None,
+            capacity_rebalance=True if spot else None,
+            health_check_type="ELB" if isinstance(entry, AwsEntry) else "EC2",
+            health_check_grace_period=_GRACE_SECONDS,
+            target_group_arns=entry.target_groups if isinstance(entry, AwsEntry) else None,
+            instance_maintenance_policy={
+                "min_healthy_percentage": _LEAST_HEALTHY,
+                "max_healthy_percentage": _MOST_HEALTHY,
+            },
+            instance_refresh={
+                "strategy": "Rolling",
+                "preferences": {
+                    "min_healthy_percentage": round(refresh.min_healthy * 100),
+                    "max_healthy_percentage": round(refresh.max_healthy * 100),
+                    "instance_warmup": str(whole_seconds(refresh.warmup)),
+                    "skip_matching": True,
+                },
+            },
+            tag=[
+                {"key": key, "value": value, "propagate_at_launch": True}
+                for key, value in sorted(self._tags.items())
+            ],
+            provider=cloud.provider,
+        )
+        return made.name
+
+    def _mixed(self, spot: Spot, version: str) -> AutoscalingGroupMixedInstancesPolicy:
+        return {
+            "instances_distribution": {
+                "on_demand_base_capacity": spot.on_demand_base,
+                "on_demand_percentage_above_base_capacity": round(spot.on_demand_share * 100),
+                "spot_allocation_strategy": spot.strategy,
+                "spot_max_price": str(spot.max_price) if spot.max_price else None,
+            },
+            "launch_template": {
+                "launch_template_specification": {
+                    "launch_template_id": self._template.id,
+                    "version": version,
+                },
+                "override": [{"instance_type": name} for name in self._types],
+            },
+        }
+
+    def _launch_template(self) -> LaunchTemplate:
+        cloud, spec = self._cloud, self._spec
+        image, root_device = self._image(cloud.image)
+        document = local_text(self._scope, "document", cloud_init.render(spec.document))
+        firewalls = cloud.own_firewalls(spec.firewalls)
+        name = cloud.names.take(
+            "launch template", shortened(spec.name, limits.TEMPLATE_NAME), self._scope.node.path
+        )
+        return LaunchTemplate(
+            self._scope,
+            "template",
+            name=name,
+            image_id=image,
+            instance_type=self._types[0],
+            key_name=cloud.key_pair,
+            update_default_version=True,
+            user_data=f"${{base64gzip({document})}}",
+            vpc_security_group_ids=[firewall.id for firewall in firewalls],
+            iam_instance_profile={"arn": instance_profile(cloud, self._scope, spec).arn},
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+                "instance_metadata_tags": "enabled",
+            },
+            block_device_mappings=[
+                {
+                    "device_name": root_device,
+                    "ebs": {
+                        "volume_size": spec.machine.disk,
+                        "volume_type": "gp3",
+                        "encrypted": "true",
+                        "delete_on_termination": "true",
+                    },
+                }
+            ],
+            tag_specifications=[
+                {"resource_type": kind, "tags": self._tags} for kind in ("instance", "volume")
+            ],
+            tags={"Name": spec.name, **spec.tags},
+            provider=cloud.provider,
+        )
+
+    def _image(self, image: str | Image) -> tuple[str, str]:
+        cloud = self._cloud
+        if isinstance(image, str):
+            if image.startswith(("ami-", "${")):
+                return image, cloud.root_device
+            image = named_image(image, self._spec.machine.architecture, cloud.node.path)
+        found = DataAmi(
+            self._scope,
+            "image",
+            most_recent=True,
+            owners=[image.owner or "self"],
+            filter=[
+                {"name": "name", "values": [image.name]},
+                {"name": "architecture", "values": [self._spec.machine.architecture]},
+            ],
+            provider=cloud.provider,
+        )
+        return found.id, found.root_device_name

@@ -1,0 +1,105 @@
+"""What a gateway file says of AWS."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING, Literal
+
+from crossgate.clouds.aws.cloud import AwsCloud
+from crossgate.clouds.aws.network import ExistingVpc, OwnVpc, VpcByName
+from crossgate.errors import ConfigError
+from crossgate.model.machine import Image
+from crossgate.model.value import Many, Table, value
+
+if TYPE_CHECKING:
+    from crossgate.terraform.engine import Construct
+
+
+@value
+class ExistingVpcPlan:
+    """A VPC that exists, by ids or by names.
+
+    Attributes:
+        id: the VPC's id; then `private` and `public` are subnet ids.
+        name: the VPC's `Name` tag; then the subnets are found by theirs.
+        private: ids of the subnets for machines.
+        public: ids of the subnets for entries.
+        cidr: the VPC's range, when it is known.
+
+    """
+
+    id: str | None = None
+    name: str | None = None
+    private: Many[str] = ()
+    public: Many[str] = ()
+    cidr: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a network that is named twice, not at all or without subnets."""
+        if (self.id is None) == (self.name is None):
+            raise ConfigError("is found by its id or by its name", got=[self.id, self.name])
+        if self.id is not None and not (self.private and self.public):
+            raise ConfigError("names no subnets", want="private and public, lists of subnet ids")
+
+    def network(self) -> ExistingVpc | VpcByName:
+        """Return what the cloud takes."""
+        if self.name is not None:
+            return VpcByName(name=self.name)
+        return ExistingVpc(
+            vpc_id=str(self.id), private=self.private, public=self.public, cidr=self.cidr
+        )
+
+
+@value
+class Plan:
+    """One region of AWS.
+
+    Attributes:
+        region: such as "us-east-1".
+        network: the range of a VPC of its own.
+        vpc: more to say of a VPC of its own, instead of `network`.
+        existing: a VPC that exists, instead of `network`.
+        zones: at least two availability zones; default: the first two that the account has.
+        image: a name of ours, or an id.
+        image_lookup: a look-up by name and owner, instead of `image`.
+        root_device: the image's root device where `image` is an id.
+        key_pair: name of an EC2 key pair.
+        extra_sizes: instance types that AWS has had since crossgate's list was made.
+        tags: put on everything in this cloud.
+
+    """
+
+    type: Literal["aws"] = "aws"
+    region: str
+    network: str | None = None
+    vpc: OwnVpc | None = None
+    existing: ExistingVpcPlan | None = None
+    zones: Many[str] | None = None
+    image: str = "debian-12"
+    image_lookup: Image | None = None
+    root_device: str = "/dev/xvda"
+    key_pair: str | None = None
+    extra_sizes: Many[str] = ()
+    tags: Table[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse two networks."""
+        given = [n for n in ("network", "vpc", "existing") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ConfigError("names two networks", got=given, want="one of them")
+
+    def build(self, scope: Construct, id: str) -> AwsCloud:
+        """Make the cloud."""
+        existing = self.existing.network() if self.existing else None
+        return AwsCloud(
+            scope,
+            id,
+            region=self.region,
+            network=existing or self.vpc or self.network or "10.0.0.0/16",
+            zones=self.zones,
+            image=self.image_lookup or self.image,
+            root_device=self.root_device,
+            key_pair=self.key_pair,
+            extra_sizes=self.extra_sizes,
+            tags=self.tags,
+        )

@@ -1,0 +1,140 @@
+"""`NullCloud`: the smallest cloud that keeps the contract; tests and new drivers start from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crossgate.errors import ConfigError, RefusedError
+from crossgate.model.net import ipv4_network
+from crossgate.model.text import Text
+from crossgate.specs import Addresses, EntrySpec, GroupSpec, Ingress, MachinesSpec
+from crossgate.terraform.engine import Construct, claim
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from crossgate.contracts import Cloud, Firewall
+    from crossgate.specs import Join
+
+
+@dataclass(eq=False)
+class NullFirewall:
+    """Remembers whom it was told to let in."""
+
+    cloud: Cloud
+    name: str
+    ingress: list[Ingress] = field(default_factory=list)
+
+    def allow(self, ingress: Ingress) -> None:
+        """Remember a rule, once."""
+        if ingress not in self.ingress:
+            self.ingress.append(ingress)
+
+
+@dataclass(frozen=True, eq=False)
+class NullReservation:
+    """Addresses out of the documentation range."""
+
+    name: str
+    join: Join
+
+
+@dataclass(eq=False)
+class NullEntry:
+    """Remembers which ranges it was told to let in."""
+
+    addresses: Sequence[str]
+    ports: Sequence[int]
+    allowed: list[tuple[IPv4Network, int]] = field(default_factory=list)
+
+    def allow(self, source: IPv4Network, port: int) -> None:
+        """Remember a rule, once."""
+        if (source, port) not in self.allowed:
+            self.allowed.append((source, port))
+
+
+class NullCloud(Construct):
+    """A cloud without resources.
+
+    Attributes:
+        asked: every spec it was asked to build, in order.
+        firewalls: every firewall it made.
+        entries: every entry it made.
+
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: str | None = None,
+        refuses: Sequence[str] = (),
+    ) -> None:
+        """Start with nothing asked.
+
+        Args:
+            scope: the construct it belongs to.
+            id: its name.
+            network: the address range it claims to have.
+            refuses: reasons for which it refuses every spec.
+
+        """
+        path = claim(scope, id)
+        self.network = ipv4_network(network, path) if network else None
+        super().__init__(scope, id)
+        self.asked: list[GroupSpec | MachinesSpec | EntrySpec] = []
+        self.firewalls: list[NullFirewall] = []
+        self.entries: list[NullEntry] = []
+        self._refuses = tuple(refuses)
+
+    @property
+    def name(self) -> str:
+        """The construct id."""
+        return str(self.node.id)
+
+    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+        """Return the reasons it was told to have."""
+        return [RefusedError(reason, path=spec.name) for reason in self._refuses]
+
+    def firewall(self, scope: Construct, id: str, *, name: str) -> NullFirewall:
+        """Return a firewall that remembers."""
+        claim(scope, id)
+        self.firewalls.append(NullFirewall(cloud=self, name=name))
+        return self.firewalls[-1]
+
+    def reserve(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        count: int,
+        firewalls: Sequence[Firewall],
+    ) -> NullReservation:
+        """Return one documentation address (RFC 5737) for each machine."""
+        claim(scope, id)
+        if any(firewall.cloud is not self for firewall in firewalls):
+            raise ConfigError("a firewall of another cloud", path=name)
+        addresses = tuple(Text.of(f"192.0.2.{number}") for number in range(1, count + 1))
+        return NullReservation(name=name, join=Addresses(addresses=addresses))
+
+    def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
+        """Remember the spec."""
+        claim(scope, id)
+        self.asked.append(spec)
+        return f"null-{spec.name}"
+
+    def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
+        """Remember the spec."""
+        claim(scope, id)
+        self.asked.append(spec)
+
+    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> NullEntry:
+        """Remember the spec; return an entry at a documentation address."""
+        claim(scope, id)
+        self.asked.append(spec)
+        self.entries.append(NullEntry(addresses=("203.0.113.1",), ports=tuple(spec.ports)))
+        return self.entries[-1]

@@ -1,0 +1,15 @@
+"""OpenStack: Heat groups, instances on reserved ports, security groups, Octavia entries."""
+
+from crossgate.clouds.openstack.cloud import OpenStackCloud
+from crossgate.clouds.openstack.network import ExistingNetwork, NetworkByName, OwnNetwork
+from crossgate.clouds.openstack.profile import JETSTREAM2, Flavor, OpenStackProfile
+
+__all__ = [
+    "JETSTREAM2",
+    "ExistingNetwork",
+    "Flavor",
+    "NetworkByName",
+    "OpenStackCloud",
+    "OpenStackProfile",
+    "OwnNetwork",
+]

@@ -1,0 +1,229 @@
+"""`OpenStackCloud`: one region of an OpenStack cloud as a place where machines run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from crossgate.boot import cloud_init
+from crossgate.clouds.openstack import catalogue, entry, group, limits, machines
+from crossgate.clouds.openstack.bindings.data import DataImagesImageV2
+from crossgate.clouds.openstack.bindings.provider import OpenStackProvider
+from crossgate.clouds.openstack.entry import OpenStackEntry
+from crossgate.clouds.openstack.firewall import OpenStackFirewall
+from crossgate.clouds.openstack.network import (
+    NetworkByName,
+    OpenStackNetwork,
+    OwnNetwork,
+    build_network,
+)
+from crossgate.clouds.openstack.tags import check as check_tags
+from crossgate.errors import ConfigError, RefusedError
+from crossgate.model.market import Spot
+from crossgate.model.names import dns_label, shortened
+from crossgate.model.net import ipv4_network
+from crossgate.policy.name_taken_once import Names
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
+from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.naming import name_of
+
+if TYPE_CHECKING:
+    from crossgate.clouds.openstack.machines import OpenStackReservation
+    from crossgate.clouds.openstack.profile import OpenStackProfile
+    from crossgate.contracts import Firewall
+    from crossgate.model.machine import Image
+
+
+class OpenStackCloud(Construct):
+    """One region of an OpenStack cloud.
+
+    Credentials come from where the OpenStack provider looks for them (OS_... in the environment,
+    clouds.yaml), never from the program. The provider up to 2.x talks to Octavia only where
+    OS_USE_OCTAVIA=true is in the environment.
+
+    Attributes:
+        placement: the network and the subnet.
+        provider: the provider block; its alias is the cloud's id.
+
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        profile: OpenStackProfile,
+        image: str | Image,
+        network: str | OpenStackNetwork = "10.0.0.0/16",
+        cloud: str | None = None,
+        region: str | None = None,
+        external_network_id: str | None = None,
+        key_pair: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Describe the cloud, and build its network when it is one of its own.
+
+        Args:
+            scope: the construct it belongs to.
+            id: its name: a DNS label; also the provider's alias and the Consul datacenter.
+            profile: what the cloud offers: a ready one (`JETSTREAM2`) or `OpenStackProfile(...)`.
+            image: a name of the profile ("ubuntu-24.04"), an id (or a token), or `Image(name=...)`.
+            network: a range for a network of its own (default 10.0.0.0/16), `OwnNetwork(...)` with
+                more to say, or one that exists: `ExistingNetwork(...)` by ids,
+                `NetworkByName(...)`.
+            cloud: the entry of clouds.yaml that has the credentials; default: the environment.
+            region: default: the profile's.
+            external_network_id: id of the network that leads out, or a token; default: the
+                profile's, else it is looked up by the name in the profile.
+            key_pair: name of a key pair for SSH; default: none.
+            tags: put on everything in this cloud.
+
+        Raises:
+            ConfigError: a value is wrong.
+
+        """
+        path = claim(scope, id)
+        _check_label(id, path)
+        chosen = OwnNetwork(network) if isinstance(network, str) else network
+        self.network: IPv4Network | None = _range_of(chosen, path)
+        if isinstance(image, str) and not catalogue.is_id(image):
+            image = catalogue.named_image(profile, image, path)
+        check_tags(tags or {}, path)
+
+        super().__init__(scope, id)
+        self.profile = profile
+        self.image = image
+        self.key_pair = key_pair
+        self.tags = dict(tags or {})
+        self.names = Names()
+        self.provider = OpenStackProvider(
+            self,
+            "provider",
+            alias=id,
+            cloud=cloud,
+            # An entry of clouds.yaml says where Keystone is; beside it the profile would win.
+            auth_url=None if cloud else profile.auth_url,
+            region=region or profile.region,
+        )
+        self.placement = build_network(
+            self, chosen, name=name_of(self), external_network_id=external_network_id
+        )
+        self._found_image: DataImagesImageV2 | None = None
+
+    @property
+    def name(self) -> str:
+        """The construct id."""
+        return str(self.node.id)
+
+    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+        """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
+        found: list[RefusedError] = []
+        try:
+            check_tags(spec.tags, spec.name)
+        except ConfigError as error:
+            found.append(RefusedError(error.what, path=error.path, got=error.got, want=error.want))
+        if isinstance(spec, EntrySpec):
+            return [*found, *entry.refusals(self, spec)]
+        try:
+            catalogue.carrier(self.profile, spec.machine)
+        except RefusedError as refusal:
+            found.append(refusal)
+        else:
+            if isinstance(spec, GroupSpec):
+                found += group.refusals(self, spec)
+        if isinstance(spec, GroupSpec) and isinstance(spec.market, Spot):
+            found += _spot(self.profile.name, spec)
+        too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, encoded=True)
+        return [*found, too_long] if too_long else found
+
+    def firewall(self, scope: Construct, id: str, *, name: str) -> OpenStackFirewall:
+        """Make a security group that lets everything out and nothing in."""
+        path = claim(scope, id)
+        short = self.names.take("security group", shortened(name, limits.NAME), path)
+        return OpenStackFirewall(self, scope, id, name=short)
+
+    def reserve(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        count: int,
+        firewalls: Sequence[Firewall],
+    ) -> OpenStackReservation:
+        """Make a port, and with it an address, for each machine."""
+        claim(scope, id)
+        own = self.own_firewalls(firewalls)
+        return machines.reserve(self, Construct(scope, id), name=name, count=count, firewalls=own)
+
+    def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
+        """Build a Heat stack that makes, unmakes and replaces machines."""
+        claim(scope, id)
+        return group.group(self, Construct(scope, id), spec)
+
+    def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
+        """Build an instance for each reserved port, on different hosts where there are enough."""
+        claim(scope, id)
+        machines.fixed(self, Construct(scope, id), spec)
+
+    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry:
+        """Build a load balancer with a floating address."""
+        claim(scope, id)
+        return OpenStackEntry(self, Construct(scope, id), spec)
+
+    def image_id(self) -> str:
+        """Return the image's id; a token of it where it is looked up by name, once for all."""
+        if isinstance(self.image, str):
+            return self.image
+        if self._found_image is None:
+            self._found_image = DataImagesImageV2(
+                self, "image", name=self.image.name, most_recent=True, provider=self.provider
+            )
+        return self._found_image.id
+
+    def own_firewalls(self, firewalls: Sequence[Firewall]) -> tuple[OpenStackFirewall, ...]:
+        """Return the firewalls as this cloud's.
+
+        Raises:
+            ConfigError: one is another cloud's.
+
+        """
+        own = tuple(f for f in firewalls if isinstance(f, OpenStackFirewall) and f.cloud is self)
+        if len(own) < len(firewalls):
+            strange = next(f for f in firewalls if f not in own)
+            raise ConfigError(
+                "a firewall of another cloud",
+                path=self.node.path,
+                got=strange.cloud.name,
+                want=f"what {self.name}.firewall(...) returned",
+            )
+        return own
+
+
+def _range_of(network: OpenStackNetwork, path: str) -> IPv4Network | None:
+    cidr = None if isinstance(network, NetworkByName) else network.cidr
+    if cidr is None or cidr.startswith("${"):
+        return None
+    return ipv4_network(cidr, f"{path}: network")
+
+
+def _check_label(id: str, path: str) -> None:
+    try:
+        dns_label(id)
+    except ConfigError as error:
+        raise error.at(path) from None
+
+
+def _spot(profile: str, spec: GroupSpec) -> list[RefusedError]:
+    if isinstance(spec.market, Spot) and spec.market.otherwise is None:
+        return [
+            RefusedError(
+                f"{profile} has no spot market: OpenStack sells no spare machines",
+                path=f"{spec.name}: market",
+                got="Spot(...)",
+                do="Spot(..., otherwise=OnDemand()), or market={aws: Spot(...)} for the clouds "
+                "that have one",
+            )
+        ]
+    return []

@@ -1,0 +1,262 @@
+"""The autoscaling group: a Heat stack whose template is data of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from crossgate.boot import cloud_init
+from crossgate.clouds.openstack import catalogue, limits
+from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
+from crossgate.clouds.openstack.machines import keep_apart, metadata
+from crossgate.clouds.openstack.tags import words
+from crossgate.errors import RefusedError
+from crossgate.model.names import shortened
+from crossgate.model.text import Reference, json_text
+from crossgate.model.units import whole_seconds
+from crossgate.terraform.locals import local_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crossgate.clouds.openstack.cloud import OpenStackCloud
+    from crossgate.model.capacity import Capacity
+    from crossgate.model.machine import InstanceRefresh
+    from crossgate.specs import GroupSpec
+    from crossgate.terraform.engine import Construct
+
+GROUP = "group"
+SCALE_UP = "scale-up"
+SCALE_DOWN = "scale-down"
+"""Names of the resources in the stack: `openstack stack resource signal STACK scale-up`."""
+
+_TEMPLATE_VERSION = "2018-08-31"
+_OWN_RESOURCES = 3
+_BUILD_SECONDS = 300  # that Nova may take for a batch
+_LEAST_MINUTES = 60  # Heat's own default
+_MARGIN_MINUTES = 10  # that Terraform waits longer than Heat
+_COOLDOWN_SECONDS = 60
+_ROUND = 6  # a share of a whole number, without the dust of binary fractions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """How Heat replaces the members of a group.
+
+    Attributes:
+        in_service: members that are never missing. Heat takes a number where we have a share: the
+            share of the largest size is enough for every smaller one, which Heat takes whole.
+        batch: members that are replaced, or added meanwhile, at once.
+        pause: seconds between two batches, in which new members start to work.
+        minutes: the longest that all of it may take.
+
+    """
+
+    in_service: int
+    batch: int
+    pause: int
+    minutes: int
+
+
+def rollout(capacity: Capacity, refresh: InstanceRefresh) -> Rollout:
+    """Return how members are replaced so that `refresh` holds at every size within `capacity`.
+
+    Only `max_healthy` may be exceeded, by one machine, where its share is none.
+    """
+    in_service = ceil(round(refresh.min_healthy * capacity.most, _ROUND))
+    if capacity.minimum > 0:
+        in_service = max(1, in_service)
+    # Heat adds a batch to those in service. At the smallest size there is the least room for it.
+    kept = min(in_service, capacity.minimum)
+    batch = max(1, floor(round(refresh.max_healthy * capacity.minimum - kept, _ROUND)))
+    pause = whole_seconds(refresh.warmup)
+    # One batch may come first that only adds, and one last that only takes away.
+    batches = ceil(capacity.most / batch) + 2
+    minutes = ceil(batches * (_BUILD_SECONDS + pause) / 60)
+    return Rollout(
+        in_service=in_service, batch=batch, pause=pause, minutes=max(_LEAST_MINUTES, minutes)
+    )
+
+
+def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
+    """Return what of a group Heat cannot do here."""
+    found = []
+    if not cloud.profile.heat:
+        found.append(
+            RefusedError(
+                f"{cloud.profile.name} has no Heat, and only Heat makes and unmakes machines "
+                "by itself",
+                path=spec.name,
+                do="if the cloud has it: heat=True in the profile; otherwise leave the cloud out "
+                "of the group's clouds=",
+            )
+        )
+    plan = rollout(spec.capacity, spec.refresh)
+    resources = spec.capacity.most + plan.batch + _OWN_RESOURCES
+    if resources > limits.STACK_RESOURCES:
+        most = limits.STACK_RESOURCES - plan.batch - _OWN_RESOURCES
+        found.append(
+            RefusedError(
+                "Heat has no stack that is large enough",
+                path=spec.name,
+                got=f"maximum={spec.capacity.most}",
+                want=f"a maximum of {most}: a rollout adds {plan.batch}, the stack itself "
+                f"{_OWN_RESOURCES}, and Heat counts to {limits.STACK_RESOURCES}",
+                do="make two groups",
+            )
+        )
+    elif plan.minutes > limits.ROLLOUT_MINUTES:
+        found.append(
+            RefusedError(
+                f"replacing all machines could take {plan.minutes // 60} hours",
+                path=spec.name,
+                got=f"{spec.capacity.most} machines, {plan.batch} at a time",
+                want=f"at most {limits.ROLLOUT_MINUTES // 60} hours",
+                do="InstanceRefresh(max_healthy=2) replaces more at a time, or min_healthy below 1",
+            )
+        )
+    if plan.pause > limits.PAUSE_SECONDS:
+        found.append(
+            RefusedError(
+                "Heat does not wait that long between two batches",
+                path=spec.name,
+                got=f"warmup={spec.refresh.warmup}",
+                want=f"at most {limits.PAUSE_SECONDS} seconds",
+            )
+        )
+    if cloud.profile.volume_type and catalogue.carrier(cloud.profile, spec.machine).volume:
+        found.append(
+            RefusedError(
+                "Heat cannot give the machines of a group a boot volume of a certain type",
+                path=spec.name,
+                got=f"volume_type={cloud.profile.volume_type!r}, disk={spec.machine.disk}",
+                want="a flavor whose own disk is large enough, or a profile without volume_type",
+            )
+        )
+    return found
+
+
+def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
+    """Make the stack; returns a token of its id.
+
+    The template holds everything and the stack has no parameters: what Heat reports of these comes
+    back into the state and shows as a change for ever. The size is never set, so that a deploy
+    keeps what scaling reached. No signal address is an output: who knows it scales the group
+    without a password. With the project's credentials one signals the policies by name.
+    """
+    plan = rollout(spec.capacity, spec.refresh)
+    wait = f"{plan.minutes + _MARGIN_MINUTES}m"
+    name = cloud.names.take("Heat stack", shortened(spec.name, limits.STACK_NAME), scope.node.path)
+    text = local_text(scope, "template", json_text(template_of(cloud, scope, spec)))
+    made = OrchestrationStackV1(
+        scope,
+        "stack",
+        name=name,
+        template_opts={"Bin": f"${{{text}}}"},
+        # Without it the provider takes the listing of the folder for an environment, and fails.
+        environment_opts={"Bin": "{}"},
+        # A stack that cannot be made keeps no machines, and one that cannot be changed goes back to
+        # what served. Terraform knows neither: see docs/openstack.md.
+        disable_rollback=False,
+        timeout=plan.minutes,
+        # The provider waits for an update as long as for a deletion.
+        timeouts={"create": wait, "update": wait, "delete": wait},
+        tags=words({**cloud.tags, **spec.tags}),
+        depends_on=cloud.placement.ready,
+        provider=cloud.provider,
+    )
+    return made.id
+
+
+def template_of(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> dict[str, object]:
+    """Return the template of the stack."""
+    plan = rollout(spec.capacity, spec.refresh)
+    return {
+        "heat_template_version": _TEMPLATE_VERSION,
+        "description": f"{spec.name}, made by crossgate",
+        "resources": {
+            GROUP: {
+                "type": "OS::Heat::AutoScalingGroup",
+                "properties": {
+                    "min_size": spec.capacity.minimum,
+                    "max_size": spec.capacity.most,
+                    "cooldown": _COOLDOWN_SECONDS,
+                    "rolling_updates": {
+                        "min_in_service": plan.in_service,
+                        "max_batch_size": plan.batch,
+                        "pause_time": plan.pause,
+                    },
+                    "resource": _member(cloud, scope, spec, plan),
+                },
+            },
+            SCALE_UP: _policy(1),
+            SCALE_DOWN: _policy(-1),
+        },
+        # Heat's provider empties all outputs, silently, when one is not a string.
+        "outputs": {
+            "size": {
+                "value": {
+                    "str_replace": {
+                        "template": "SIZE",
+                        "params": {"SIZE": {"get_attr": [GROUP, "current_size"]}},
+                    }
+                }
+            }
+        },
+    }
+
+
+def _policy(by: int) -> dict[str, object]:
+    return {
+        "type": "OS::Heat::ScalingPolicy",
+        "properties": {
+            "auto_scaling_group_id": {"get_resource": GROUP},
+            "adjustment_type": "change_in_capacity",
+            "scaling_adjustment": by,
+            "cooldown": _COOLDOWN_SECONDS,
+        },
+    }
+
+
+def _member(
+    cloud: OpenStackCloud, scope: Construct, spec: GroupSpec, plan: Rollout
+) -> Mapping[str, object]:
+    carrier = catalogue.carrier(cloud.profile, spec.machine)
+    image = _leaf(cloud.image_id())
+    spread = keep_apart(cloud, scope, spec.name, spec.capacity.most + plan.batch)
+    placement = cloud.placement
+    properties: dict[str, object] = {
+        "flavor": carrier.flavor,
+        "networks": [
+            {"network": _leaf(placement.network_id), "subnet": _leaf(placement.subnet_id)}
+        ],
+        "security_groups": [
+            Reference(firewall.id) for firewall in cloud.own_firewalls(spec.firewalls)
+        ],
+        "config_drive": True,
+        "user_data_format": "RAW",
+        "user_data": cloud_init.render(spec.document),
+        "metadata": metadata(cloud, spec.tags),
+    }
+    if carrier.volume is None:
+        properties["image"] = image
+    else:
+        properties["block_device_mapping_v2"] = [
+            {
+                "image": image,
+                "boot_index": 0,
+                "volume_size": carrier.volume,
+                "delete_on_termination": True,
+            }
+        ]
+    if cloud.key_pair is not None:
+        properties["key_name"] = _leaf(cloud.key_pair)
+    if spread is not None:
+        properties["scheduler_hints"] = {"group": Reference(spread.id)}
+    return {"type": "OS::Nova::Server", "properties": properties}
+
+
+def _leaf(given: str) -> str | Reference:
+    """Return an id as JSON takes it: a literal, or what only Terraform knows."""
+    return Reference(given) if given.startswith("${") else given

@@ -1,0 +1,134 @@
+"""Who may reach a construct: recorded once, applied in every cloud where both sides are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from crossgate.errors import ConfigError
+from crossgate.model.net import ipv4_network
+from crossgate.policy import no_world_open_admin_port
+from crossgate.specs import Ingress, Ports
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from crossgate.contracts import Cloud, Entry, Firewall
+
+
+class Connectable(Protocol):
+    """Anything that says who may reach it."""
+
+    @property
+    def connections(self) -> Connections:
+        """Who may reach it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    peer: Connections | IPv4Network
+    ports: Ports
+    why: str
+
+
+class Connections:
+    """Who may reach the machines of one construct, in every cloud where it runs.
+
+    Everything is closed until it is opened here. Rules are kept and applied to whatever is added
+    later, on either side, so the order of calls does not matter.
+    """
+
+    def __init__(self, path: str, *, admin_ports: Collection[int] = ()) -> None:
+        """Start with nothing open.
+
+        Args:
+            path: the construct's path, for messages.
+            admin_ports: ports that may never be open to the world, besides the known ones.
+
+        """
+        self.path = path
+        self._admin_ports = frozenset(admin_ports)
+        self._firewalls: dict[Cloud, Firewall] = {}
+        self._entries: dict[Cloud, Entry] = {}
+        self._rules: list[_Rule] = []
+        self._watchers: list[Connections] = []
+
+    @property
+    def firewalls(self) -> dict[Cloud, Firewall]:
+        """The firewall in each cloud (a copy)."""
+        return dict(self._firewalls)
+
+    def add(self, cloud: Cloud, firewall: Firewall, entry: Entry | None = None) -> None:
+        """Add the machines of one cloud, and the entry that leads to them when there is one."""
+        self._firewalls[cloud] = firewall
+        if entry is not None:
+            self._entries[cloud] = entry
+        for connections in (self, *self._watchers):
+            connections._apply_all()
+
+    def allow_from(
+        self, peer: Connectable | Connections | str, *, port: int | Ports, why: str = ""
+    ) -> None:
+        """Let a peer in.
+
+        Args:
+            peer: another construct (its machines in the same cloud), or an IPv4 range such as
+                "198.51.100.0/24"; the world is "0.0.0.0/0", written out.
+            port: a TCP port, or `Ports` for a range or UDP.
+            why: a few words that stand in the rule's description.
+
+        Raises:
+            ConfigError: the range is none, or the two constructs share no cloud.
+            PolicyError: the world would reach an administrative port.
+
+        """
+        ports = Ports(first=port, last=port) if isinstance(port, int) else port
+        if isinstance(peer, str):
+            source = ipv4_network(peer, f"{self.path}: connections.allow_from")
+            no_world_open_admin_port.check(source, ports, self._admin_ports, self.path)
+            rule = _Rule(peer=source, ports=ports, why=why or f"{ports} from {source}")
+        else:
+            other = peer if isinstance(peer, Connections) else peer.connections
+            self._refuse_strangers(other)
+            rule = _Rule(peer=other, ports=ports, why=why or f"{ports} from {other.path}")
+            other._watch(self)
+        self._rules.append(rule)
+        self._apply(rule)
+
+    def allow_to(
+        self, peer: Connectable | Connections, *, port: int | Ports, why: str = ""
+    ) -> None:
+        """Let the machines of this construct reach another construct."""
+        other = peer if isinstance(peer, Connections) else peer.connections
+        other.allow_from(self, port=port, why=why)
+
+    def _watch(self, watcher: Connections) -> None:
+        if watcher is not self and watcher not in self._watchers:
+            self._watchers.append(watcher)
+
+    def _refuse_strangers(self, other: Connections) -> None:
+        mine, theirs = self._firewalls, other._firewalls
+        if mine and theirs and not set(mine) & set(theirs):
+            raise ConfigError(
+                f"shares no cloud with {other.path}",
+                path=self.path,
+                got=f"{[c.name for c in mine]} and {[c.name for c in theirs]}",
+                want="at least one cloud where both run; between clouds, allow an address range",
+            )
+
+    def _apply_all(self) -> None:
+        for rule in self._rules:
+            self._apply(rule)
+
+    def _apply(self, rule: _Rule) -> None:
+        for cloud, firewall in self._firewalls.items():
+            entry = self._entries.get(cloud)
+            if not isinstance(rule.peer, Connections):
+                if entry is not None and rule.ports.first in entry.ports:
+                    entry.allow(rule.peer, rule.ports.first)
+                else:
+                    firewall.allow(Ingress(peer=rule.peer, ports=rule.ports, why=rule.why))
+            elif cloud in rule.peer.firewalls:
+                peer = rule.peer.firewalls[cloud]
+                firewall.allow(Ingress(peer=peer, ports=rule.ports, why=rule.why))

@@ -1,0 +1,135 @@
+"""The three contracts: where machines run, who knows who is alive, what spreads the traffic.
+
+Read this page first. A driver is a folder below `clouds/`, `discovery/` or `balancers/`; it
+satisfies one of these structurally, imports no other driver, and passes `tests/contract`. The rules
+in words are in docs/contracts.md; what is not stated there is private to the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from constructs import Construct
+
+    from crossgate.boot.document import Document
+    from crossgate.connections import Connections
+    from crossgate.errors import RefusedError
+    from crossgate.model.service import Service
+    from crossgate.specs import (
+        EntrySpec,
+        GroupSpec,
+        Ingress,
+        Join,
+        MachinesSpec,
+        WatchedFile,
+    )
+
+
+class Firewall(Protocol):
+    """Who may reach a set of machines in one cloud (a security group). Closed until opened."""
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud it belongs to."""
+
+    def allow(self, ingress: Ingress) -> None:
+        """Let a peer in; the same rule twice is one rule."""
+
+
+class Reservation(Protocol):
+    """Places for a fixed number of machines, reserved before anything names them."""
+
+    @property
+    def join(self) -> Join:
+        """How others find the machines that will take these places."""
+
+
+class Entry(Protocol):
+    """One address that outlives every machine behind it."""
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """Tokens of the addresses that clients connect to."""
+
+    @property
+    def ports(self) -> Sequence[int]:
+        """The ports of its listeners."""
+
+    def allow(self, source: IPv4Network, port: int) -> None:
+        """Let an address range reach one port of the entry."""
+
+
+class Cloud(Protocol):
+    """A place where machines run: one region of one provider, or a rack."""
+
+    @property
+    def name(self) -> str:
+        """The construct id: also the Consul datacenter, and the key in per-cloud mappings."""
+
+    @property
+    def network(self) -> IPv4Network | None:
+        """The address range of its machines; None when only Terraform learns it."""
+
+    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+        """Return why this cloud cannot build `spec`, with the way out; empty when it can.
+
+        Asked before any resource is made; makes none itself.
+        """
+
+    def firewall(self, scope: Construct, id: str, *, name: str) -> Firewall:
+        """Make a firewall that lets everything out and nothing in."""
+
+    def reserve(
+        self, scope: Construct, id: str, *, name: str, count: int, firewalls: Sequence[Firewall]
+    ) -> Reservation:
+        """Reserve places for `count` machines; `name` is what the cluster is called."""
+
+    def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
+        """Build machines that the cloud makes, unmakes and replaces by itself.
+
+        Returns a token of the cloud's own id of the group (an ASG's name, a Heat stack's id).
+        """
+
+    def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
+        """Build the machines that take the reserved places."""
+
+    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> Entry:
+        """Build the address that leads to the machines of a reservation; closed until opened."""
+
+
+class Discovery(Protocol):
+    """Who knows which machines run a service and are alive."""
+
+    @property
+    def clouds(self) -> Sequence[Cloud]:
+        """Where it is present; constructs that use it must be there too, and nowhere else."""
+
+    def joins(self, cloud: Cloud) -> Sequence[Join]:
+        """How a machine of `cloud` finds it."""
+
+    def agent(self, cloud: Cloud, services: Sequence[Service]) -> Document:
+        """Return what makes a machine a member that announces `services` with their checks."""
+
+    def keep(self, cloud: Cloud, file: WatchedFile) -> Document:
+        """Return what keeps a balancer's file true on a machine that already has the agent."""
+
+    def member_firewalls(self, cloud: Cloud) -> Sequence[Firewall]:
+        """Return the firewalls that every member's machines wear: they let the members talk."""
+
+    def provides(self, service: Service, member: Connections) -> None:
+        """Record that machines run `service`; whoever balances it may reach its port."""
+
+    def balances(self, service: Service, member: Connections) -> None:
+        """Record that machines send traffic to `service`; refused late if nobody runs it."""
+
+
+class Balancer(Protocol):
+    """What spreads clients over the machines that run a service."""
+
+    @property
+    def connections(self) -> Connections:
+        """Who may reach its listeners."""

@@ -1,0 +1,5 @@
+"""Consul: servers in every cloud, an agent on every member, consul-template for balancers."""
+
+from crossgate.discovery.consul.servers import ConsulServers
+
+__all__ = ["ConsulServers"]

@@ -1,0 +1,224 @@
+"""The Consul agent of a machine, server or client: its configuration files and its unit."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from crossgate.boot.document import Command, Document, File, Unit, User
+from crossgate.boot.hashicorp import hashicorp
+from crossgate.discovery.consul.registration import registration
+from crossgate.discovery.consul.settings import (
+    CONFIG_DIRECTORY,
+    DATA_DIRECTORY,
+    USER,
+    Versions,
+)
+from crossgate.model.text import Text, json_text
+from crossgate.specs import Tagged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crossgate.model.service import Service
+    from crossgate.model.text import TextLike
+    from crossgate.specs import Join
+
+_Settings = dict[str, object]
+_PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
+
+
+def server_document(
+    *,
+    datacenter: str,
+    gossip_key: TextLike,
+    join: Join,
+    expected: int,
+    versions: Versions | None = None,
+) -> Document:
+    """Return what makes a machine a Consul server.
+
+    A new cluster elects its first leader when `expected` servers see each other. A server that
+    replaces another carries the same number and does not start a second cluster: Consul drops it
+    when there is raft data on the disk, or when any server it sees reports raft peers
+    (`maybeBootstrap` in agent/consul/server_serf.go; tests/live proves both). What is left is a
+    survivor that answers gossip but no RPC for over a minute.
+
+    Args:
+        datacenter: its name, that of the cloud.
+        gossip_key: 32 bytes in base64.
+        join: how the servers find each other.
+        expected: how many servers there are.
+        versions: what to install; default the ones of `Versions()`.
+
+    """
+    settings = _common(datacenter, join) | _server(expected)
+    return _document(settings, gossip_key, (), versions)
+
+
+def client_document(
+    *,
+    datacenter: str,
+    gossip_key: TextLike,
+    join: Join,
+    services: Sequence[Service] = (),
+    versions: Versions | None = None,
+) -> Document:
+    """Return what makes a machine a member that announces its services.
+
+    Args:
+        datacenter: its name, that of the cloud.
+        gossip_key: 32 bytes in base64.
+        join: how it finds the servers.
+        services: what the machine runs; each is registered with its check.
+        versions: what to install; default the ones of `Versions()`.
+
+    """
+    settings = _common(datacenter, join) | _client()
+    return _document(
+        settings, gossip_key, [registration(service) for service in services], versions
+    )
+
+
+def _document(
+    settings: Mapping[str, object],
+    gossip_key: TextLike,
+    more: Sequence[File],
+    versions: Versions | None,
+) -> Document:
+    # The key has a file of its own: whoever shows the settings does not show the secret.
+    return Document.merge(
+        hashicorp("consul", (versions or Versions()).consul),
+        Document(
+            label="consul",
+            users=(User(USER, home=DATA_DIRECTORY),),
+            before=(Command(f"install -d -o {USER} -g {USER} -m 0750 {DATA_DIRECTORY}"),),
+            files=(
+                _file("agent.json", settings),
+                _file("gossip.json", {"encrypt": Text.of(gossip_key)}),
+                *more,
+            ),
+            units=(Unit("consul.service", _UNIT),),
+        ),
+    )
+
+
+def _file(name: str, settings: Mapping[str, object]) -> File:
+    text = json_text(settings, indent=2) + "\n"
+    return File(f"{CONFIG_DIRECTORY}/{name}", text, mode=0o640, owner=f"root:{USER}")
+
+
+def _common(datacenter: str, join: Join) -> _Settings:
+    return {
+        "datacenter": datacenter,
+        "data_dir": DATA_DIRECTORY,
+        # The private address of the interface with the default route: not a container bridge.
+        "bind_addr": "{{ GetPrivateIP }}",
+        "client_addr": "127.0.0.1",
+        "ports": {"grpc": -1, "grpc_tls": -1, "serf_wan": -1},
+        "retry_join": _retry_join(join),
+        "retry_interval": "5s",
+        "rejoin_after_leave": True,
+        # A new machine gets a new identity; a copied or reused one could not rejoin before the old
+        # one is reaped (hashicorp/consul#3070, #13037).
+        "disable_host_node_id": True,
+        "encrypt_verify_incoming": True,
+        "encrypt_verify_outgoing": True,
+        "enable_script_checks": False,
+        "enable_local_script_checks": False,
+        "disable_remote_exec": True,
+        "disable_update_check": True,
+        "connect": {"enabled": False},
+        "peering": {"enabled": False},
+        "ui_config": {"enabled": False},
+        # A dead machine is found in 1 to 3 seconds instead of 5 to 8. It costs each agent two
+        # small packets a second instead of one, and a machine that stands still for longer than
+        # that (a live migration) counts as dead until it answers again.
+        "gossip_lan": {"probe_interval": "500ms", "probe_timeout": "200ms"},
+        # Any server answers, not the leader alone, so reads outlive the loss of a leader.
+        "discovery_max_stale": "10m",
+        "dns_config": {"allow_stale": True, "max_stale": "10m", "only_passing": True},
+        "telemetry": {"prometheus_retention_time": "10m", "disable_hostname": True},
+        "log_level": "INFO",
+    }
+
+
+def _server(expected: int) -> _Settings:
+    return {
+        "server": True,
+        "bootstrap_expect": expected,
+        # A server that restarts stays a voter; one that is gone for good is removed by autopilot,
+        # as soon as a new one stands in for it and never below `expected`.
+        "leave_on_terminate": False,
+        "skip_leave_on_interrupt": True,
+        "performance": {"raft_multiplier": 1},
+        "autopilot": {
+            "cleanup_dead_servers": True,
+            # One election timeout at raft_multiplier 1: later than that a follower is not healthy.
+            "last_contact_threshold": "1s",
+            "server_stabilization_time": "10s",
+            "min_quorum": expected,
+        },
+        # Dead servers are forgotten after the least time that Consul documents; see `_client`.
+        "reconnect_timeout": "8h",
+    }
+
+
+def _client() -> _Settings:
+    return {
+        "server": False,
+        "leave_on_terminate": True,
+        "skip_leave_on_interrupt": False,
+        # A machine that vanished without a word is reaped after this; the default is 72 hours
+        # (hashicorp/consul#2982). `reconnect_timeout` itself must not go below 8 hours; this one,
+        # which a client asks of the others for itself, may.
+        "advertise_reconnect_timeout": "15m",
+        "reconnect_timeout": "8h",
+    }
+
+
+def _retry_join(join: Join) -> list[TextLike]:
+    if isinstance(join, Tagged):
+        settings = {"provider": join.provider, **join.settings}
+        return [" ".join(f"{key}={_discover_value(text)}" for key, text in settings.items())]
+    return list(join.addresses)
+
+
+def _discover_value(text: str) -> str:
+    # go-discover splits at blanks and takes backslashes inside double quotes.
+    if _PLAIN.match(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+# A unit of our own rather than a drop-in for the package's: that one differs between releases
+# (its type, a condition on a file that we do not write), and this one serves a binary from
+# anywhere. It is named alike and so takes the other's place. The node's name is unique: a server
+# that takes a dead one's place has the same host name, and Consul keeps the two apart by this.
+_UNIT = f"""\
+[Unit]
+Description=Consul agent
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+User={USER}
+Group={USER}
+ExecStart=/bin/sh -c 'exec /usr/bin/consul agent -config-dir={CONFIG_DIRECTORY} \
+-node="$$(uname -n | cut -d. -f1)-$$(cut -c1-8 /etc/machine-id)"'
+ExecReload=/bin/kill -HUP $MAINPID
+TimeoutStartSec=infinity
+KillMode=mixed
+Restart=on-failure
+RestartSec=2s
+LimitNOFILE=65536
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectHome=yes
+ProtectSystem=full
+
+[Install]
+WantedBy=multi-user.target
+"""

@@ -1,0 +1,218 @@
+"""`ConsulServers`: three or five Consul servers in every cloud, and what their members need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from crossgate.connections import Connections
+from crossgate.discovery.consul.agent import client_document, server_document
+from crossgate.discovery.consul.settings import (
+    GOSSIP_KEY_BYTES,
+    GOSSIP_PORTS,
+    RPC_PORTS,
+    Versions,
+)
+from crossgate.discovery.consul.template import keep_document
+from crossgate.errors import ConfigError
+from crossgate.model.machine import Machine
+from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, refuse
+from crossgate.policy import odd_server_count
+from crossgate.specs import MachinesSpec
+from crossgate.terraform.checks import late_check
+from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.naming import name_of
+from crossgate.terraform.secrets import random_key
+
+if TYPE_CHECKING:
+    from crossgate.boot.document import Document
+    from crossgate.contracts import Cloud, Firewall, Reservation
+    from crossgate.model.service import Service
+    from crossgate.model.text import Reference
+    from crossgate.specs import Join, WatchedFile
+
+_DEFAULT_MACHINE = Machine(cpu=2, memory=4)
+_DEFAULT_VERSIONS = Versions()
+
+
+class ConsulServers(Construct):
+    """Consul servers, one datacenter in each cloud, and the rights and files of their members.
+
+    Gossip is encrypted with a key that Terraform makes: it is in the state and in the machines'
+    user data (readable by root there), never in the JSON.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        clouds: Sequence[Cloud],
+        count: PerCloud[int] = 3,
+        machine: PerCloud[Machine] = _DEFAULT_MACHINE,
+        versions: Versions = _DEFAULT_VERSIONS,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Build the servers in every cloud.
+
+        Args:
+            scope: the construct they belong to.
+            id: the name among the constructs of `scope`.
+            clouds: where they run: one Consul datacenter for each, named after the cloud.
+            count: servers in each cloud: 3 (default) or 5.
+            machine: what a server needs; default two processors and 4 GiB.
+            versions: of Consul and of consul-template on every member.
+            tags: put on everything that the cloud can tag.
+
+        Raises:
+            PolicyError: another number of servers.
+            ConfigError: a value is wrong, or a cloud refuses what is asked.
+
+        """
+        path = claim(scope, id)
+        self._clouds = checked_clouds(clouds, path)
+        counts = by_cloud(count, clouds, default=3, argument="count", path=path)
+        machines = by_cloud(
+            machine, clouds, default=_DEFAULT_MACHINE, argument="machine", path=path
+        )
+        for cloud, number in counts.items():
+            odd_server_count.check(number, f"{path}/{cloud.name}: count")
+        name = f"{name_of(scope)}-{id}"
+
+        super().__init__(scope, id)
+        self.versions = versions
+        self.connections = Connections(path)
+        self._members: dict[Cloud, Firewall] = {}
+        self._keys: dict[Cloud, Reference] = {}
+        self._reserved: dict[Cloud, Reservation] = {}
+        self._providers: dict[str, list[tuple[Service, Connections]]] = {}
+        self._balancers: dict[str, list[tuple[Service, Connections]]] = {}
+        members = Connections(f"{path} members")
+        children = {cloud: Construct(self, cloud.name) for cloud in self._clouds}
+        specs: dict[Cloud, MachinesSpec] = {}
+        for cloud, child in children.items():
+            worn = cloud.firewall(child, "members", name=f"{name}-members")
+            own = cloud.firewall(child, "firewall", name=name)
+            self._members[cloud] = worn
+            self._keys[cloud] = random_key(child, "gossip", length=GOSSIP_KEY_BYTES)
+            members.add(cloud, worn)
+            self.connections.add(cloud, own)
+            reservation = cloud.reserve(
+                child, "places", name=name, count=counts[cloud], firewalls=(own, worn)
+            )
+            self._reserved[cloud] = reservation
+            specs[cloud] = MachinesSpec(
+                name=name,
+                machine=machines[cloud],
+                document=server_document(
+                    datacenter=cloud.name,
+                    gossip_key=self._keys[cloud],
+                    join=reservation.join,
+                    expected=counts[cloud],
+                    versions=versions,
+                ),
+                firewalls=(own, worn),
+                joins=(reservation.join,),
+                tags=dict(tags or {}),
+                count=counts[cloud],
+                reservation=reservation,
+            )
+        for ports in GOSSIP_PORTS:
+            members.allow_from(members, port=ports, why=f"Consul gossip between members, {ports}")
+        for ports in RPC_PORTS:
+            self.connections.allow_from(members, port=ports, why=f"Consul RPC to servers, {ports}")
+        refuse(path, list(specs.items()))
+        for cloud, spec in specs.items():
+            cloud.machines(children[cloud], "servers", spec)
+        late_check(self, self._nobody_runs)
+
+    @property
+    def clouds(self) -> Sequence[Cloud]:
+        """The clouds with servers; one datacenter each."""
+        return self._clouds
+
+    def joins(self, cloud: Cloud) -> Sequence[Join]:
+        """How a machine of `cloud` finds the servers there."""
+        return (self._reservation(cloud).join,)
+
+    def member_firewalls(self, cloud: Cloud) -> Sequence[Firewall]:
+        """The firewall in which members gossip."""
+        self._reservation(cloud)
+        return (self._members[cloud],)
+
+    def agent(self, cloud: Cloud, services: Sequence[Service]) -> Document:
+        """Return a client agent that registers `services` with their checks."""
+        return client_document(
+            datacenter=cloud.name,
+            gossip_key=self._keys_of(cloud),
+            join=self._reservation(cloud).join,
+            services=services,
+            versions=self.versions,
+        )
+
+    def keep(self, cloud: Cloud, file: WatchedFile) -> Document:
+        """Return consul-template, keeping `file` true from the agent on the same machine."""
+        self._reservation(cloud)
+        return keep_document(file, versions=self.versions)
+
+    def provides(self, service: Service, member: Connections) -> None:
+        """Record that machines run `service`, and let its balancers in.
+
+        Raises:
+            ConfigError: another group runs a different service of the same name.
+
+        """
+        for known, other in self._providers.get(service.name, ()):
+            if known != service:
+                raise ConfigError(
+                    f"runs a service {service.name!r} that differs from the one of {other.path}",
+                    path=member.path,
+                    do="share one Service object, or give the two services different names",
+                )
+        self._providers.setdefault(service.name, []).append((service, member))
+        for _, balancer in self._balancers.get(service.name, ()):
+            _open(service, member, balancer)
+
+    def balances(self, service: Service, member: Connections) -> None:
+        """Record that machines send traffic to `service`, and let them in where it runs."""
+        self._balancers.setdefault(service.name, []).append((service, member))
+        for _, provider in self._providers.get(service.name, ()):
+            _open(service, provider, member)
+
+    def _nobody_runs(self) -> list[ConfigError]:
+        problems = []
+        for name, uses in self._balancers.items():
+            running = {cloud for _, m in self._providers.get(name, ()) for cloud in m.firewalls}
+            for _, balancer in uses:
+                missing = [c.name for c in balancer.firewalls if c not in running]
+                if missing:
+                    problems.append(
+                        ConfigError(
+                            f"a listener leads to the service {name!r}, which nobody runs there",
+                            path=balancer.path,
+                            got=f"no machine runs it in {', '.join(missing)}",
+                            want=f"a group with service={name!r} in every cloud of the listener",
+                            do=f"AutoScalingGroup(..., service={name}, discovery=...) in "
+                            f"{', '.join(missing)}, or leave these out of the balancer's clouds=",
+                        )
+                    )
+        return problems
+
+    def _keys_of(self, cloud: Cloud) -> Reference:
+        self._reservation(cloud)
+        return self._keys[cloud]
+
+    def _reservation(self, cloud: Cloud) -> Reservation:
+        try:
+            return self._reserved[cloud]
+        except KeyError:
+            raise ConfigError(
+                f"has no servers in {cloud.name!r}",
+                path=self.connections.path,
+                got=[c.name for c in self._clouds],
+                do=f"add the cloud {cloud.name!r} to clouds= of the servers",
+            ) from None
+
+
+def _open(service: Service, provider: Connections, balancer: Connections) -> None:
+    provider.allow_from(balancer, port=service.port, why=f"{service.name} from its balancers")

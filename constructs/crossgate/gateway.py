@@ -1,0 +1,174 @@
+"""`Gateway`: services, discovery and balancers put together, from a program or from one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossgate import gateway_file
+from crossgate.balancers.haproxy.plan import Plan as HAProxy
+from crossgate.discovery.consul.plan import Plan as Consul
+from crossgate.errors import ConfigError
+from crossgate.group import AutoScalingGroup
+from crossgate.model.capacity import Capacity
+from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.market import Market, OnDemand
+from crossgate.per_cloud import PerCloud, checked_clouds
+from crossgate.terraform.engine import Construct, claim
+
+if TYPE_CHECKING:
+    from crossgate.contracts import Cloud, Discovery
+    from crossgate.model.listener import Listener
+    from crossgate.model.service import Service
+    from crossgate.plans import Balanced, BalancerPlan, DiscoveryPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupPlan:
+    """A service of a gateway, and the machines that run it.
+
+    Attributes:
+        service: what runs.
+        clouds: where; default: in every cloud of the gateway.
+        capacity: how many machines; default two to four in each cloud.
+        market: on demand (the default) or spot.
+        machine: what a machine needs; default two processors and 4 GiB.
+        refresh: how a changed group is replaced; default: launch first, then terminate.
+
+    """
+
+    service: Service
+    clouds: Sequence[Cloud] | None = None
+    capacity: PerCloud[Capacity] = Capacity(2, 4)
+    market: PerCloud[Market] = OnDemand()
+    machine: PerCloud[Machine] = Machine(cpu=2, memory=4)
+    refresh: PerCloud[InstanceRefresh] = InstanceRefresh()
+
+
+class Gateway(Construct):
+    """A highly available gateway: its groups, its discovery and its balancers, in every cloud.
+
+    Attributes:
+        discovery: who knows which machines are alive.
+        groups: the groups, by the name of their service.
+        edge: the balancers; `edge.connections.allow_from(...)` lets clients in.
+
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        clouds: Sequence[Cloud],
+        services: Sequence[GroupPlan],
+        listeners: Sequence[Listener],
+        discovery: DiscoveryPlan | None = None,
+        balancer: BalancerPlan | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Build the gateway in every cloud.
+
+        Args:
+            scope: the construct it belongs to.
+            id: its name among the constructs of `scope`.
+            clouds: where it runs.
+            services: what runs behind it, and on which machines.
+            listeners: the ports that clients connect to, and the services these lead to.
+            discovery: default `Consul()`, three servers in each cloud.
+            balancer: default `HAProxy()`, two machines in each cloud.
+            tags: put on everything that the clouds can tag.
+
+        Raises:
+            ConfigError: a value is wrong, or a cloud refuses what is asked.
+
+        """
+        path = claim(scope, id)
+        checked = checked_clouds(clouds, path)
+        names = [plan.service.name for plan in services]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError("two services have one name", path=f"{path}: services", got=twice[0])
+        _refuse_unknown(listeners, names, path)
+
+        super().__init__(scope, id)
+        marks = dict(tags or {})
+        self.discovery: Discovery = (discovery or Consul()).build(
+            self, "discovery", clouds=checked, tags=marks
+        )
+        self.groups: dict[str, AutoScalingGroup] = {
+            plan.service.name: AutoScalingGroup(
+                self,
+                plan.service.name,
+                clouds=plan.clouds or checked,
+                service=plan.service,
+                discovery=self.discovery,
+                capacity=plan.capacity,
+                market=plan.market,
+                machine=plan.machine,
+                refresh=plan.refresh,
+                tags=marks,
+            )
+            for plan in services
+        }
+        self.edge: Balanced = (balancer or HAProxy()).build(
+            self,
+            "edge",
+            clouds=checked,
+            discovery=self.discovery,
+            listeners=listeners,
+            tags=marks,
+        )
+
+    @classmethod
+    def from_file(cls, scope: Construct, id: str, path: str | Path) -> Gateway:
+        """Build a gateway, and its clouds, from one JSON or YAML file.
+
+        The clouds are made beside the gateway, in `scope`, under the names that the file gives
+        them. The file's form is docs/gateway.schema.json.
+
+        Raises:
+            FileError: the file cannot be read or says something wrong; the place is named.
+            SynthesisError: it says several things wrong.
+
+        """
+        read = gateway_file.read(Path(path))
+        clouds: dict[str, Cloud] = {}
+        for name, plan in read.clouds.items():
+            with read.place(f"clouds.{name}"):
+                clouds[name] = plan.build(scope, name)
+        with read.place(""):
+            return cls(
+                scope,
+                id,
+                clouds=list(clouds.values()),
+                services=[
+                    GroupPlan(
+                        service=entry.service,
+                        clouds=[clouds[name] for name in entry.clouds] if entry.clouds else None,
+                        capacity={clouds[n]: v for n, v in entry.capacity.items()},
+                        market={clouds[n]: v for n, v in entry.market.items()},
+                        machine={clouds[n]: v for n, v in entry.machine.items()},
+                        refresh={clouds[n]: v for n, v in entry.refresh.items()},
+                    )
+                    for entry in read.services
+                ],
+                listeners=read.listeners,
+                discovery=read.discovery,
+                balancer=read.balancer,
+                tags=read.tags,
+            )
+
+
+def _refuse_unknown(listeners: Sequence[Listener], names: Sequence[str], path: str) -> None:
+    for listener in listeners:
+        if listener.to.name not in names:
+            raise ConfigError(
+                f"a listener leads to the service {listener.to.name!r}, which nobody runs",
+                path=f"{path}: listeners",
+                got=f"port {listener.port} to {listener.to.name!r}",
+                want=f"one of {', '.join(names) or 'no service at all'}",
+                do=f"add GroupPlan(service={listener.to.name}) to services=",
+            )

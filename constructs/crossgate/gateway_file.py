@@ -1,0 +1,367 @@
+"""The gateway file: one JSON or YAML document that says what a gateway is, in all its clouds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pydantic
+import yaml
+
+from crossgate.errors import ConfigError, FileError, SynthesisError
+from crossgate.model.capacity import Capacity
+from crossgate.model.listener import Listener, ListenerFields
+from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.market import Market, OnDemand
+from crossgate.model.names import Label
+from crossgate.model.service import Service
+from crossgate.model.value import Many, Table, problems, value
+from crossgate.plans import Role, plan_class, plan_types
+
+if TYPE_CHECKING:
+    from crossgate.plans import BalancerPlan, CloudPlan, DiscoveryPlan
+
+SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
+
+
+@value
+class Overrides:
+    """What differs in one cloud.
+
+    Attributes:
+        capacity: how many machines there.
+        market: on demand or spot there.
+        machine: what a machine needs there.
+        refresh: how a changed group is replaced there.
+
+    """
+
+    capacity: Capacity | None = None
+    market: Market | None = None
+    machine: Machine | None = None
+    refresh: InstanceRefresh | None = None
+
+
+@value
+class ServiceEntry(Service):
+    """A service, and the machines that run it.
+
+    Attributes:
+        capacity: how many machines in each cloud; default two to four.
+        market: on demand (the default) or spot.
+        machine: what a machine needs; default two processors and 4 GiB.
+        refresh: how a changed group is replaced.
+        clouds: where it runs; default: in every cloud of the file.
+        per_cloud: what differs in one cloud, by the cloud's name.
+
+    """
+
+    capacity: Capacity = Capacity(2, 4)
+    market: Market = OnDemand()
+    machine: Machine = Machine(cpu=2, memory=4)
+    refresh: InstanceRefresh = InstanceRefresh()
+    clouds: Many[Label] = ()
+    per_cloud: Table[Label, Overrides] = field(default_factory=dict)
+
+    def bare(self) -> Service:
+        """Return the service without its machines."""
+        return Service(**{f.name: getattr(self, f.name) for f in fields(Service)})
+
+
+@value
+class ListenerEntry(ListenerFields):
+    """A TCP port of the balancers that leads to one service.
+
+    Attributes:
+        to: the service's name.
+
+    """
+
+    to: Label
+
+
+@value
+class GatewayFile:
+    """A gateway: its clouds, its services, the ports that lead to them.
+
+    Attributes:
+        clouds: the clouds by name; each says its `type`.
+        services: what runs, and on which machines.
+        listeners: the ports that clients connect to.
+        discovery: who knows which machines are alive; default `{"type": "consul"}`.
+        balancer: what spreads the traffic; default `{"type": "haproxy"}`.
+        tags: put on everything that the clouds can tag.
+
+    """
+
+    clouds: Annotated[Table[Label, dict[str, Any]], pydantic.Field(min_length=1)]
+    services: Annotated[Many[ServiceEntry], pydantic.Field(min_length=1)]
+    listeners: Annotated[Many[ListenerEntry], pydantic.Field(min_length=1)]
+    discovery: dict[str, Any] = field(default_factory=lambda: {"type": "consul"})
+    balancer: dict[str, Any] = field(default_factory=lambda: {"type": "haproxy"})
+    tags: Table[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceRead:
+    """A service of the file, with its per-cloud values by the cloud's name."""
+
+    service: Service
+    clouds: Sequence[str]
+    capacity: Mapping[str, Capacity]
+    market: Mapping[str, Market]
+    machine: Mapping[str, Machine]
+    refresh: Mapping[str, InstanceRefresh]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayRead:
+    """A file that was read and found right."""
+
+    path: Path
+    clouds: Mapping[str, CloudPlan]
+    services: Sequence[ServiceRead]
+    listeners: Sequence[Listener]
+    discovery: DiscoveryPlan
+    balancer: BalancerPlan
+    tags: Mapping[str, str]
+
+    @contextmanager
+    def place(self, where: str) -> Iterator[None]:
+        """Say of every error inside that it comes from this place of the file."""
+        prefix = f"{self.path.name}: {where}" if where else self.path.name
+        try:
+            yield
+        except SynthesisError as error:
+            raise SynthesisError([_in_file(p, prefix) for p in error.problems]) from None
+        except ConfigError as error:
+            raise _in_file(error, prefix) from None
+
+
+def read(path: Path) -> GatewayRead:
+    """Read a gateway file and check everything that can be checked without building.
+
+    Raises:
+        FileError: it cannot be read, or says one thing wrong.
+        SynthesisError: it says several things wrong; each names its place.
+
+    """
+    data = _parse(path)
+    found: list[ConfigError] = []
+    data.pop("$schema", None)
+    root: GatewayFile | None = _validated(GatewayFile, data, "", found)
+    clouds: dict[str, Any] = {}
+    for name, said in _mapping(data.get("clouds")).items():
+        clouds[name] = _plan("clouds", said, f"clouds.{name}", found)
+    discovery = _plan("discovery", data.get("discovery", {"type": "consul"}), "discovery", found)
+    balancer = _plan("balancers", data.get("balancer", {"type": "haproxy"}), "balancer", found)
+    if root is not None:
+        found += _crossed(root)
+    _raise(path, found)
+    if root is None:
+        raise AssertionError  # _raise raised: a file without a root has problems
+    services = [_service(entry, list(root.clouds)) for entry in root.services]
+    by_name = {entry.service.name: entry.service for entry in services}
+    return GatewayRead(
+        path=path,
+        clouds=clouds,
+        services=services,
+        listeners=[
+            Listener(
+                to=by_name[entry.to],
+                **{f.name: getattr(entry, f.name) for f in fields(ListenerFields)},
+            )
+            for entry in root.listeners
+        ],
+        discovery=discovery,
+        balancer=balancer,
+        tags=root.tags,
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a gateway file, with every driver that is there."""
+    schema = pydantic.TypeAdapter(GatewayFile).json_schema(ref_template="#/$defs/{model}")
+    definitions = schema.setdefault("$defs", {})
+    unions: dict[Role, dict[str, Any]] = {}
+    roles: tuple[Role, ...] = ("clouds", "discovery", "balancers")
+    for role in roles:
+        names = plan_types(role)
+        for name in names:
+            plan = pydantic.TypeAdapter(plan_class(role, name, role)).json_schema(
+                ref_template="#/$defs/{model}"
+            )
+            plan["required"] = ["type", *plan.get("required", ())]
+            definitions.update(plan.pop("$defs", {}))
+            definitions[f"{role}-{name}"] = plan
+        unions[role] = {"oneOf": [{"$ref": f"#/$defs/{role}-{name}"} for name in names]}
+    schema["$schema"] = SCHEMA_URL
+    properties = schema["properties"]
+    properties["$schema"] = {"type": "string"}
+    properties["clouds"]["additionalProperties"] = unions["clouds"]
+    properties["discovery"] = unions["discovery"]
+    properties["balancer"] = unions["balancers"]
+    return schema
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FileError(
+            "cannot be read", path=str(path), got=error.strerror, want="a JSON or YAML file"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise FileError("is not UTF-8", path=str(path), got=str(error)) from None
+    try:
+        if path.suffix in {".yaml", ".yml"}:
+            data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506  # a SafeLoader of ours
+        else:
+            data = json.loads(text, object_pairs_hook=_unique)
+    except yaml.YAMLError as error:
+        raise FileError("is no YAML", path=path.name, got=str(error)) from None
+    except json.JSONDecodeError as error:
+        raise FileError(
+            "is no JSON",
+            path=f"{path.name}: line {error.lineno} column {error.colno}",
+            got=error.msg,
+        ) from None
+    except ConfigError as error:
+        raise FileError(error.what, path=path.name, got=error.got, do=error.do) from None
+    if not isinstance(data, dict):
+        raise FileError("is no object", path=path.name, got=data, want='{"clouds": {...}, ...}')
+    return data
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that is there twice: the first one would be lost without a word."""
+
+
+def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    return _unique(loader.construct_pairs(node, deep=True))
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping)
+
+
+def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ConfigError("one key stands twice in an object", got=twice, do="keep one of the two")
+    return made
+
+
+def _validated(kind: type, data: object, where: str, found: list[ConfigError]) -> Any:  # noqa: ANN401
+    try:
+        return pydantic.TypeAdapter(kind).validate_json(json.dumps(data, default=str))
+    except pydantic.ValidationError as error:
+        for item, problem in zip(
+            error.errors(include_url=False), problems(error, "", kind), strict=True
+        ):
+            place = _place(data, item["loc"])
+            problem.path = ".".join(part for part in (where, place) if part)
+            found.append(problem)
+    return None
+
+
+def _plan(role: Role, said: object, where: str, found: list[ConfigError]) -> Any:  # noqa: ANN401
+    settings = _mapping(said)
+    if "type" not in settings:
+        found.append(
+            ConfigError(
+                'must say its "type"', path=where, got=said, want=", ".join(plan_types(role))
+            )
+        )
+        return None
+    try:
+        kind = plan_class(role, settings["type"], f"{where}.type")
+    except ConfigError as error:
+        found.append(error)
+        return None
+    return _validated(kind, settings, where, found)
+
+
+def _crossed(root: GatewayFile) -> list[ConfigError]:
+    """Return where one part of the file names another part that is not there."""
+    found = []
+    names = [entry.name for entry in root.services]
+    for number, service in enumerate(root.services):
+        place = f"services[{number}]"
+        if names.index(service.name) != number:
+            found.append(
+                ConfigError("two services have one name", path=f"{place}.name", got=service.name)
+            )
+        for key, given in (("clouds", service.clouds), ("per_cloud", service.per_cloud)):
+            found += [
+                ConfigError(
+                    "is no cloud of this file",
+                    path=f"{place}.{key}",
+                    got=name,
+                    want=" or ".join(root.clouds),
+                )
+                for name in given
+                if name not in root.clouds
+            ]
+    for number, listener in enumerate(root.listeners):
+        if listener.to not in names:
+            found.append(
+                ConfigError(
+                    "leads to a service that nobody runs",
+                    path=f"listeners[{number}].to",
+                    got=listener.to,
+                    want=" or ".join(names),
+                )
+            )
+    return found
+
+
+def _service(entry: ServiceEntry, clouds: Sequence[str]) -> ServiceRead:
+    where = list(entry.clouds) or list(clouds)
+    chosen = {
+        f.name: {
+            name: getattr(entry.per_cloud.get(name), f.name, None) or getattr(entry, f.name)
+            for name in where
+        }
+        for f in dataclasses.fields(Overrides)
+    }
+    return ServiceRead(service=entry.bare(), clouds=where, **chosen)
+
+
+def _place(data: object, loc: Sequence[int | str]) -> str:
+    """Return a place as a reader of the file would write it: `services[0].port`.
+
+    pydantic puts names of union members into its places; what the file does not have is left out.
+    """
+    place = ""
+    for number, part in enumerate(loc):
+        last = number == len(loc) - 1
+        if isinstance(part, int) and isinstance(data, list) and part < len(data):
+            place, data = f"{place}[{part}]", data[part]
+        elif isinstance(data, dict) and (part in data or last):
+            place, data = f"{place}.{part}", data.get(part)
+    return place.removeprefix(".")
+
+
+def _mapping(given: object) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {}
+
+
+def _in_file(error: ConfigError, prefix: str) -> FileError:
+    where = prefix if error.path is None else f"{prefix}: {error.path}"
+    return FileError(error.what, path=where, got=error.got, want=error.want, do=error.do)
+
+
+def _raise(path: Path, found: Sequence[ConfigError]) -> None:
+    named = [_in_file(problem, path.name) for problem in found]
+    if len(named) == 1:
+        raise named[0]
+    if named:
+        raise SynthesisError(named)

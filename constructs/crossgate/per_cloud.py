@@ -1,0 +1,98 @@
+"""One logical thing over several clouds: the clouds themselves, and values that differ by cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+
+from crossgate.errors import ConfigError, RefusedError, SynthesisError
+
+if TYPE_CHECKING:
+    from crossgate.contracts import Cloud
+    from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
+
+_T = TypeVar("_T")
+
+PerCloud: TypeAlias = "_T | Mapping[Cloud, _T]"
+"""One value for all clouds, or a mapping from the cloud to its own."""
+
+
+def checked_clouds(clouds: Sequence[Cloud], path: str) -> tuple[Cloud, ...]:
+    """Return the clouds that a construct spans.
+
+    Raises:
+        ConfigError: there is none, one is named twice, or two networks overlap.
+
+    """
+    if not isinstance(clouds, Sequence):
+        raise ConfigError(
+            "clouds must be a sequence, also for a single one",
+            path=path,
+            got=clouds,
+            do="write clouds=[aws]",
+        )
+    if not clouds:
+        raise ConfigError(
+            "has no cloud to run in", path=path, got=[], want="at least one: clouds=[aws]"
+        )
+    names = [cloud.name for cloud in clouds]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            "one cloud is given twice",
+            path=path,
+            got=names,
+            do=f"name {twice[0]!r} once; two regions are two clouds with ids of their own",
+        )
+    for one, other in combinations(clouds, 2):
+        if one.network and other.network and one.network.overlaps(other.network):
+            raise ConfigError(
+                f"the networks of {one.name!r} and {other.name!r} overlap",
+                path=path,
+                got=f"{one.network} and {other.network}",
+                want="ranges that share no address, so that traffic can be led between clouds",
+            )
+    return tuple(clouds)
+
+
+def by_cloud(
+    given: PerCloud[_T], clouds: Sequence[Cloud], *, default: _T, argument: str, path: str
+) -> dict[Cloud, _T]:
+    """Return the value of every cloud; `default` where a mapping leaves one out.
+
+    Raises:
+        ConfigError: a mapping names a cloud where the construct does not run.
+
+    """
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(clouds, given)
+    strange = [getattr(key, "name", key) for key in given if key not in clouds]
+    if strange:
+        raise ConfigError(
+            f"{argument} names a cloud that is not in clouds=",
+            path=path,
+            got=strange,
+            want=f"cloud objects out of {sorted(cloud.name for cloud in clouds)}",
+        )
+    table = cast("Mapping[Cloud, _T]", given)
+    return {cloud: table.get(cloud, default) for cloud in clouds}
+
+
+def refuse(path: str, asked: Sequence[tuple[Cloud, GroupSpec | MachinesSpec | EntrySpec]]) -> None:
+    """Ask each cloud whether it can build its spec, before anything is made.
+
+    Raises:
+        RefusedError: one refusal.
+        SynthesisError: several, all of them named.
+
+    """
+    found: list[RefusedError] = [
+        refusal.at(f"{path}/{cloud.name}")
+        for cloud, spec in asked
+        for refusal in cloud.refusals(spec)
+    ]
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise SynthesisError(found)

@@ -1,0 +1,170 @@
+"""What a construct asks of a cloud or a discovery: plain records, already checked, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.market import Market, OnDemand
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from crossgate.boot.document import Document
+    from crossgate.contracts import Entry, Firewall, Reservation
+    from crossgate.model.capacity import Capacity
+    from crossgate.model.net import Transport
+    from crossgate.model.service import Service
+    from crossgate.model.text import Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """A range of ports of one transport; `first == last` for a single one."""
+
+    first: int
+    last: int
+    transport: Transport = "tcp"
+
+    def __str__(self) -> str:
+        """Show it as the field does: `tcp/8301` or `tcp/21000-21255`."""
+        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{self.transport}/{ports}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingress:
+    """Let one peer in: a firewall of the same cloud, or an address range."""
+
+    peer: Firewall | IPv4Network
+    ports: Ports
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tagged:
+    """How members of a cluster find each other: machines that carry a tag.
+
+    `provider` and `settings` are the words of HashiCorp's go-discover, which Consul speaks.
+    """
+
+    provider: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """How members of a cluster find each other: addresses that were reserved for them."""
+
+    addresses: Sequence[Text]
+
+
+Join = Tagged | Addresses
+"""How an agent finds the first members of its cluster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSpec:
+    """What every machine is made from.
+
+    Attributes:
+        name: what the machines are called.
+        machine: size and disk.
+        document: what it is given at birth; the cloud renders it.
+        firewalls: who may reach it.
+        joins: clusters whose members the machine looks for (a cloud that joins by tag gives it
+            the right to describe machines, and nothing else).
+        tags: put on everything that the cloud can tag.
+
+    """
+
+    name: str
+    machine: Machine
+    document: Document
+    firewalls: Sequence[Firewall]
+    joins: Sequence[Join] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSpec(MachineSpec):
+    """Machines that are all alike, as many as needed, made and unmade by the cloud."""
+
+    capacity: Capacity
+    market: Market = field(default_factory=OnDemand)
+    refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachinesSpec(MachineSpec):
+    """A fixed number of machines that others know: servers, balancers.
+
+    Attributes:
+        count: how many.
+        reservation: what was reserved for them before anything named them.
+        entry: what sends clients to them, when something does.
+        refresh: how they are replaced.
+
+    """
+
+    count: int
+    reservation: Reservation
+    entry: Entry | None = None
+    refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntrySpec:
+    """One address, not bound to any machine, that leads clients to the balancers.
+
+    Attributes:
+        name: what it is called.
+        ports: the listeners' TCP ports.
+        health: TCP port and HTTP path that say whether a balancer is fit.
+        reservation: the machines behind it.
+
+    """
+
+    name: str
+    ports: Sequence[int]
+    health_port: int
+    health_path: str
+    reservation: Reservation
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerLines:
+    """One line for each machine that runs a service, in a file that discovery keeps true.
+
+    Attributes:
+        service: whose machines.
+        line: the line, with `{name}`, `{address}` and `{port}` where those go.
+
+    """
+
+    service: Service
+    line: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedFile:
+    """A balancer's configuration file that discovery keeps true while machines come and go.
+
+    Attributes:
+        path: where discovery writes it (a staging place: the balancer's own file is another).
+        pieces: text as it is, and lines that repeat.
+        apply: one shell command that checks the staged file and makes the balancer use it; when
+            it fails, the balancer goes on with what it has.
+        owner: user and group, `user:group`.
+        mode: permissions.
+
+    """
+
+    path: str
+    pieces: Sequence[Text | ServerLines]
+    apply: str
+    owner: str = "root:root"
+    mode: int = 0o640
