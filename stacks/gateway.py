@@ -1,0 +1,68 @@
+"""The two-cloud gateway: one Thrift API behind HAProxy, in AWS and in OpenStack at the same time.
+
+Every look-up is replaced by an id, so that this stack can be planned without any account. Put your
+own image ids and network in.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from crossgate import (
+    AwsCloud,
+    Capacity,
+    Construct,
+    Gateway,
+    GroupPlan,
+    Listener,
+    OpenStackCloud,
+    Service,
+    Spot,
+    TerraformStack,
+    ThriftCheck,
+)
+from crossgate.clouds.openstack import JETSTREAM2
+
+API = Service(
+    name="api",
+    protocol="thrift",
+    port=9190,
+    image="registry.example.org/api:1.4",
+    check=ThriftCheck(call="ping", every=timedelta(seconds=2)),
+)
+
+
+class GatewayStack(TerraformStack):
+    """One API, three Consul servers and two balancers in each of two clouds."""
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        """Describe everything once."""
+        super().__init__(scope, id)
+        aws = AwsCloud(
+            self,
+            "aws",
+            region="us-east-1",
+            zones=["us-east-1a", "us-east-1b"],
+            network="10.20.0.0/16",
+            image="ami-0123456789abcdef0",
+        )
+        nova = OpenStackCloud(
+            self,
+            "nova",
+            profile=JETSTREAM2,
+            network="10.30.0.0/16",
+            image="5f3c1d2e-8a4b-4c6d-9e7f-0a1b2c3d4e5f",
+        )
+        Gateway(
+            self,
+            "gw",
+            clouds=[aws, nova],
+            services=[
+                GroupPlan(
+                    service=API,
+                    capacity={aws: Capacity(2, 6), nova: Capacity(2, 4)},
+                    market={aws: Spot(on_demand_base=1)},
+                )
+            ],
+            listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],
+        )

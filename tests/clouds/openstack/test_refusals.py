@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from crossgate.boot.document import Document, File
+from crossgate.clouds.openstack import JETSTREAM2
+from crossgate.model.capacity import Capacity
+from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.market import OnDemand, Spot
+from crossgate.terraform.engine import TerraformResource
+from tests.clouds.openstack.ids import by_ids, entry_spec, group_spec
+
+# What Nova counts is base64: three bytes become four.
+LARGE = Document(
+    label="api",
+    files=[File("/opt/model", Random(1).randbytes(30_000).hex())],  # noqa: S311  # no secret
+)
+SLOW = InstanceRefresh(warmup=timedelta(hours=2))
+
+REFUSED = [
+    ({}, {"market": Spot()}, "Jetstream2 has no spot market"),
+    ({}, {"market": Spot()}, "Spot(..., otherwise=OnDemand())"),
+    ({"heat": False}, {}, "Jetstream2 has no Heat"),
+    ({"heat": False}, {}, "leave the cloud out of the group's clouds="),
+    ({}, {"machine": Machine(size=["m3.smal"])}, "want: m3.small"),
+    ({}, {"machine": Machine(cpu=128, memory=4)}, "has no flavor that is large enough"),
+    ({}, {"document": LARGE}, "want: at most 65,535 bytes"),
+    ({}, {"document": LARGE}, "api: /opt/model (60,"),
+    ({}, {"capacity": Capacity(2, 1000)}, "want: a maximum of 996"),
+    ({}, {"capacity": Capacity(2, 900)}, "replacing all machines could take"),
+    ({}, {"refresh": SLOW}, "got:  'warmup=2:00:00'"),
+    ({"volume_type": "luks"}, {"machine": Machine(cpu=2, memory=4, disk=50)}, "boot volume of a"),
+    ({}, {"tags": {"team": "a,b"}}, "cannot be a tag of OpenStack"),
+    ({}, {"tags": {"team": "x" * 60}}, "at most 60 characters"),
+]
+
+
+@pytest.mark.parametrize(("lack", "changes", "message"), REFUSED)
+def test_a_group_is_refused_with_the_way_out(stack, lack, changes, message):
+    cloud = by_ids(stack, profile=replace(JETSTREAM2, **lack))
+    (refusal,) = cloud.refusals(group_spec(**changes))
+    assert message in str(refusal)
+
+
+def test_spot_is_built_on_demand_where_the_user_says_so(stack):
+    cloud = by_ids(stack)
+    assert list(cloud.refusals(group_spec(market=Spot(otherwise=OnDemand())))) == []
+
+
+def test_all_reasons_are_given_at_once(stack):
+    cloud = by_ids(stack, profile=replace(JETSTREAM2, heat=False))
+    assert len(cloud.refusals(group_spec(market=Spot(), document=LARGE))) == 3
+
+
+def test_an_entry_without_octavia_is_refused_and_nothing_is_faked(stack):
+    cloud = by_ids(stack, profile=replace(JETSTREAM2, octavia=False))
+    spec = entry_spec(cloud, stack)
+    before = [c for c in stack.node.find_all() if isinstance(c, TerraformResource)]
+    (refusal,) = cloud.refusals(spec)
+    after = [c for c in stack.node.find_all() if isinstance(c, TerraformResource)]
+    assert str(refusal) == (
+        "test-edge: Jetstream2 has no Octavia, which carries the entry to balancers\n"
+        "  do:   if the cloud has it: octavia=True in the profile; otherwise leave the cloud out "
+        "of the balancers' clouds= (an entry of their own, by keepalived, is not built yet)"
+    )
+    assert before == after
+
+
+def test_what_the_cloud_can_do_is_not_refused(stack):
+    cloud = by_ids(stack)
+    assert list(cloud.refusals(group_spec())) == []
+    assert list(cloud.refusals(entry_spec(cloud, stack))) == []

@@ -1,0 +1,49 @@
+"""One suite over every driver: a new one is added to the lists here and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from crossgate import AwsCloud, ConsulServers, HAProxyNodes, NullCloud, OpenStackCloud
+from crossgate.clouds.openstack import JETSTREAM2
+
+CLOUDS = {
+    "null": lambda scope, name, network: NullCloud(scope, name, network=network),
+    "aws": lambda scope, name, network: AwsCloud(
+        scope,
+        name,
+        region="us-east-1",
+        zones=["us-east-1a", "us-east-1b"],
+        image="ami-0123456789abcdef0",
+        network=network,
+    ),
+    "openstack": lambda scope, name, network: OpenStackCloud(
+        scope,
+        name,
+        profile=JETSTREAM2,
+        network=network,
+        image="5f3c1d2e-8a4b-4c6d-9e7f-0a1b2c3d4e5f",
+    ),
+}
+DISCOVERIES = {"consul": ConsulServers}
+BALANCERS = {"haproxy": HAProxyNodes}
+
+
+@pytest.fixture(params=CLOUDS)
+def make_cloud(request):
+    return CLOUDS[request.param]
+
+
+@pytest.fixture
+def cloud(make_cloud, stack):
+    return make_cloud(stack, "first", "10.20.0.0/16")
+
+
+@pytest.fixture(params=DISCOVERIES)
+def make_discovery(request):
+    return DISCOVERIES[request.param]
+
+
+@pytest.fixture(params=BALANCERS)
+def make_balancer(request):
+    return BALANCERS[request.param]

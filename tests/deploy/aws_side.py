@@ -1,0 +1,40 @@
+"""An app of its own: the AWS side of the two-cloud gateway, and nothing of OpenStack."""
+
+from __future__ import annotations
+
+from crossgate import (
+    App,
+    AwsCloud,
+    Capacity,
+    Gateway,
+    GroupPlan,
+    Image,
+    Listener,
+    Spot,
+    TerraformStack,
+)
+from stacks.gateway import API
+
+app = App()
+stack = TerraformStack(app, "gateway")
+aws = AwsCloud(
+    stack,
+    "aws",
+    region="us-east-1",
+    zones=["us-east-1a", "us-east-1b"],
+    network="10.20.0.0/16",
+    image=Image(name="gateway-image-*", owner="self"),
+    tags={"team": "gateway"},
+)
+Gateway(
+    stack,
+    "gw",
+    clouds=[aws],
+    services=[
+        GroupPlan(
+            service=API, capacity=Capacity(2, 6), market=Spot(on_demand_base=1, max_price="0.05")
+        )
+    ],
+    listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],
+)
+app.synth()

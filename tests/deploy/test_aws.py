@@ -1,0 +1,292 @@
+"""What boto3 finds in the emulator after the real deploy; the last test takes it all down."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+
+import pytest
+
+from tests.deploy.conftest import Deployed
+
+pytestmark = pytest.mark.terraform
+
+API = "gateway-gw-api"
+CONSUL = "gateway-gw-discovery"
+EDGE = "gateway-gw-edge"
+
+# What moto says and AWS does not, as a second plan shows it: resource type, argument, reason.
+KNOWN_UNTRUTHS = {
+    ("aws_lb", "subnet_mapping"): "moto forgets the fixed addresses of a load balancer",
+    ("aws_lb", "subnets"): "follows from subnet_mapping",
+    ("aws_vpc_security_group_ingress_rule", "description"): (
+        "moto forgets the description of a rule whose peer is a security group"
+    ),
+    ("aws_launch_template", "tag_specifications"): (
+        "moto takes the template's own tags for tags of what it launches"
+    ),
+    ("aws_launch_template", "default_version"): "follows from tag_specifications",
+    ("aws_launch_template", "latest_version"): "follows from tag_specifications",
+    ("aws_autoscaling_group", "launch_template"): "follows from latest_version",
+    ("aws_autoscaling_group", "mixed_instances_policy"): "follows from latest_version",
+    ("aws_autoscaling_group", "instance_maintenance_policy"): "moto knows no such policy",
+    ("aws_autoscaling_group", "capacity_reservation_specification"): (
+        "computed anew whenever the group changes at all"
+    ),
+}
+
+
+# A value inside quotes: as often escaped as it is nested, which leaves base64 as it is.
+_VALUE = re.compile(
+    r'\$\{(?:trimsuffix\(trimprefix\(jsonencode\()+"\$\{local\.([\w-]+)\}"'
+    r'(?:\), "\\""\), "\\""\))+\}'
+)
+
+
+def group(deployed: Deployed, name: str):
+    found = deployed.aws.client("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=[name]
+    )
+    return found["AutoScalingGroups"][0]
+
+
+def template(deployed: Deployed, name: str):
+    versions = deployed.aws.client("ec2").describe_launch_template_versions(
+        LaunchTemplateName=name, Versions=["$Latest"]
+    )
+    return versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+
+
+def security_group(deployed: Deployed, name: str):
+    found = deployed.aws.client("ec2").describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": [name]}]
+    )
+    return found["SecurityGroups"][0]
+
+
+def ingress(deployed: Deployed, name: str) -> set[tuple[str, int, int, str]]:
+    names = {
+        g["GroupId"]: g["GroupName"]
+        for g in deployed.aws.client("ec2").describe_security_groups()["SecurityGroups"]
+    }
+    return {
+        (rule["IpProtocol"], rule["FromPort"], rule["ToPort"], peer)
+        for rule in security_group(deployed, name)["IpPermissions"]
+        for peer in (
+            *(r["CidrIp"] for r in rule["IpRanges"]),
+            *(names[p["GroupId"]] for p in rule["UserIdGroupPairs"]),
+        )
+    }
+
+
+def user_data(deployed: Deployed, name: str) -> str:
+    return gzip.decompress(base64.b64decode(template(deployed, name)["UserData"])).decode()
+
+
+def state(deployed: Deployed) -> dict[str, object]:
+    shown = json.loads(deployed.terraform("show", "-json").stdout)
+    return {r["address"]: r["values"] for r in shown["values"]["root_module"]["resources"]}
+
+
+def _changed(change):
+    before, after, unknown = change["before"], change["after"], change["after_unknown"]
+    return {
+        name
+        for name in {*before, *after, *unknown}
+        if (before.get(name) != after.get(name) and name in after) or _any_true(unknown.get(name))
+    }
+
+
+def _any_true(unknown):
+    if isinstance(unknown, dict):
+        return any(map(_any_true, unknown.values()))
+    return any(map(_any_true, unknown)) if isinstance(unknown, list) else unknown is True
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [(API, 2, 6), (CONSUL, 3, 3), (EDGE, 2, 2)])
+def test_each_group_runs_its_machines(deployed, name, least, most):
+    found = group(deployed, name)
+    assert (found["MinSize"], found["MaxSize"]) == (least, most)
+    assert len(found["Instances"]) == least
+
+
+def test_a_group_spans_both_private_subnets(deployed):
+    assert len(group(deployed, API)["VPCZoneIdentifier"].split(",")) == 2
+    zones = {i["AvailabilityZone"] for i in group(deployed, API)["Instances"]}
+    assert zones <= {"us-east-1a", "us-east-1b"}
+
+
+def test_the_spot_and_on_demand_split(deployed):
+    distribution = group(deployed, API)["MixedInstancesPolicy"]["InstancesDistribution"]
+    assert distribution["OnDemandBaseCapacity"] == 1
+    assert distribution["OnDemandPercentageAboveBaseCapacity"] == 0
+    assert distribution["SpotAllocationStrategy"] == "price-capacity-optimized"
+    assert distribution["SpotMaxPrice"] == "0.05"
+
+
+def test_a_spot_group_chooses_among_several_types(deployed):
+    overrides = group(deployed, API)["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
+    assert len({o["InstanceType"] for o in overrides}) > 1
+
+
+def test_consul_servers_and_balancers_are_not_spot(deployed):
+    for name in (CONSUL, EDGE):
+        assert "MixedInstancesPolicy" not in group(deployed, name)
+
+
+@pytest.mark.parametrize("name", [API, CONSUL, EDGE])
+def test_a_group_follows_a_numbered_version_of_its_template(deployed, name):
+    found = group(deployed, name)
+    used = (
+        found.get("LaunchTemplate")
+        or found["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]
+    )
+    assert used["Version"] == "1"
+
+
+@pytest.mark.parametrize("name", [API, CONSUL, EDGE])
+def test_machines_ask_for_session_tokens_and_have_encrypted_disks(deployed, name):
+    found = template(deployed, name)
+    assert found["MetadataOptions"]["HttpTokens"] == "required"
+    assert found["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+    (disk,) = found["BlockDeviceMappings"]
+    assert disk["Ebs"]["Encrypted"] is True
+
+
+def test_the_newest_image_that_fits_is_looked_up_with_its_root_device(deployed):
+    images = deployed.aws.client("ec2").describe_images(Owners=["self"])["Images"]
+    ids = {image["ImageId"]: image["RootDeviceName"] for image in images}
+    found = template(deployed, API)
+    assert found["BlockDeviceMappings"][0]["DeviceName"] == ids[found["ImageId"]]
+
+
+@pytest.mark.parametrize("name", [API, CONSUL, EDGE])
+def test_the_template_holds_the_exact_user_data(deployed, name):
+    """What a machine receives is what was written, with Terraform's values in their places."""
+    local = deployed.json["locals"]
+    prefix = name.removeprefix("gateway-").replace("-", "_")
+    (written,) = (
+        text for key, text in local.items() if key.startswith(prefix) and "document_text" in key
+    )
+
+    def value(found: re.Match[str]) -> str:
+        address, _, attribute = local[found[1]].strip("${}").rpartition(".")
+        return str(state(deployed)[address][attribute])
+
+    plain = _VALUE.sub(value, written).replace("$${", "${").replace("%%{", "%{")
+    assert "${local" not in plain
+    received = user_data(deployed, name)
+    assert received == plain
+    assert received.startswith("#cloud-config\n")
+
+
+def test_the_gossip_key_is_on_the_machines_and_not_in_the_json(deployed):
+    (key,) = (v["base64"] for v in state(deployed).values() if "base64" in v)
+    assert key in user_data(deployed, CONSUL)
+    assert key in user_data(deployed, API)
+    assert key not in json.dumps(deployed.json)
+
+
+def test_the_stats_password_is_not_in_the_json(deployed):
+    (password,) = (v["result"] for v in state(deployed).values() if "result" in v)
+    assert password in user_data(deployed, EDGE)
+    assert password not in json.dumps(deployed.json)
+
+
+def test_members_gossip_with_members_only(deployed):
+    members = f"{CONSUL}-members"
+    assert ingress(deployed, members) == {
+        ("tcp", 8301, 8301, members),
+        ("udp", 8301, 8301, members),
+    }
+
+
+def test_consul_servers_hear_members_only(deployed):
+    assert ingress(deployed, CONSUL) == {("tcp", 8300, 8300, f"{CONSUL}-members")}
+
+
+def test_the_service_hears_its_balancers_only(deployed):
+    assert ingress(deployed, API) == {("tcp", 9190, 9190, EDGE)}
+
+
+def test_the_balancers_hear_the_allowed_clients_and_the_health_checks(deployed):
+    assert ingress(deployed, EDGE) == {
+        ("tcp", 9000, 9000, "198.51.100.0/24"),
+        ("tcp", 8405, 8405, "10.20.0.0/16"),
+    }
+
+
+@pytest.mark.parametrize("name", [API, CONSUL, EDGE])
+def test_machines_may_describe_machines_and_nothing_else(deployed, name):
+    iam = deployed.aws.client("iam")
+    role = f"{name}-us-east-1-aws"
+    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    assert [s["Action"] for s in document["Statement"]] == ["ec2:DescribeInstances"]
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+
+
+def test_servers_carry_the_tag_by_which_members_find_them(deployed):
+    found = deployed.aws.client("ec2").describe_instances(
+        Filters=[{"Name": "tag:crossgate-cluster", "Values": [CONSUL]}]
+    )
+    instances = [i for r in found["Reservations"] for i in r["Instances"]]
+    assert len(instances) == 3
+    settings = "provider=aws region=us-east-1 tag_key=crossgate-cluster tag_value=" + CONSUL
+    assert settings in user_data(deployed, API).replace('\\"', '"')
+
+
+def test_the_entry_has_a_fixed_address_in_every_zone(deployed):
+    (balancer,) = deployed.aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    assert balancer["Type"] == "network"
+    assert len(balancer["AvailabilityZones"]) == 2
+    addresses = json.loads(deployed.terraform("output", "-json").stdout)
+    (given,) = (output["value"] for output in addresses.values())
+    assert len(set(given)) == 2
+
+
+def test_the_entry_checks_the_balancers_own_verdict(deployed):
+    (targets,) = deployed.aws.client("elbv2").describe_target_groups()["TargetGroups"]
+    assert (targets["Protocol"], targets["Port"]) == ("TCP", 9000)
+    assert (targets["HealthCheckProtocol"], targets["HealthCheckPort"]) == ("HTTP", "8405")
+    assert group(deployed, EDGE)["TargetGroupARNs"] == [targets["TargetGroupArn"]]
+    assert group(deployed, EDGE)["HealthCheckType"] == "ELB"
+
+
+def test_machines_have_no_public_address_and_a_way_out(deployed):
+    ec2 = deployed.aws.client("ec2")
+    private = group(deployed, API)["VPCZoneIdentifier"].split(",")
+    for subnet in ec2.describe_subnets(SubnetIds=private)["Subnets"]:
+        assert subnet["MapPublicIpOnLaunch"] is False
+    tables = ec2.describe_route_tables(
+        Filters=[{"Name": "association.subnet-id", "Values": private}]
+    )["RouteTables"]
+    ways = [r for t in tables for r in t["Routes"] if r.get("NatGatewayId")]
+    assert len({way["NatGatewayId"] for way in ways}) == 2
+
+
+def test_a_second_plan_changes_nothing_but_the_known_untruths(deployed):
+    planned = deployed.terraform("plan", "-out=second", "-no-color", "-detailed-exitcode")
+    assert planned.returncode in {0, 2}, planned.stderr
+    plan = json.loads(deployed.terraform("show", "-json", "second").stdout)
+    changed = {
+        (change["type"], argument)
+        for change in plan.get("resource_changes", ())
+        if change["change"]["actions"] != ["no-op"]
+        for argument in _changed(change["change"])
+    }
+    assert changed == set(KNOWN_UNTRUTHS), planned.stdout
+
+
+def test_destroy_leaves_nothing(deployed):
+    done = deployed.terraform("destroy", "-auto-approve", "-no-color")
+    assert done.returncode == 0, done.stderr
+    aws = deployed.aws
+    assert aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    assert aws.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+    assert aws.client("iam").list_roles()["Roles"] == []
+    assert aws.client("ec2").describe_launch_templates()["LaunchTemplates"] == []
+    assert [v for v in aws.client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]] == []
+    assert aws.client("ec2").describe_addresses()["Addresses"] == []

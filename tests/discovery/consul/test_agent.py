@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crossgate.boot.document import Document, File
+from crossgate.discovery.consul.agent import client_document, server_document
+from crossgate.discovery.consul.settings import (
+    CONFIG_DIRECTORY,
+    GOSSIP_KEY_BYTES,
+    GOSSIP_PORTS,
+    RPC_PORTS,
+    Versions,
+)
+from crossgate.errors import ConfigError
+from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.service import Service
+from crossgate.model.text import Reference, Text
+from crossgate.specs import Addresses, Tagged
+from tools import toolbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crossgate.specs import Join
+
+KEY = Reference("${random_bytes.gossip.base64}")
+ADDRESS = Reference("${openstack_networking_port_v2.consul_0.all_fixed_ips[0]}")
+KNOWN = {KEY: base64.b64encode(bytes(GOSSIP_KEY_BYTES)).decode(), ADDRESS: "10.30.0.4"}
+ADDRESSES = Addresses(addresses=[Text.of(ADDRESS), Text.of("10.30.0.5")])
+TAGGED = Tagged(
+    provider="aws", settings={"region": "us-east-1", "tag_key": "crossgate", "tag_value": "gw"}
+)
+SERVICES = [
+    Service(name=name, port=port, command=["/usr/bin/x"], check=check)
+    for name, port, check in (
+        ("api", 9190, ThriftCheck(call="isUp", transport="framed")),
+        ("web", 8080, HttpCheck(path="/health?a=%20\"'${x}")),
+        ("raw", 7000, TcpCheck()),
+    )
+]
+
+
+def server(join: Join = ADDRESSES, expected: int = 3) -> Document:
+    return server_document(datacenter="nova", gossip_key=KEY, join=join, expected=expected)
+
+
+def client(join: Join = ADDRESSES) -> Document:
+    return client_document(datacenter="nova", gossip_key=KEY, join=join, services=SERVICES)
+
+
+def configuration(document: Document) -> dict[str, File]:
+    return {
+        file.path.removeprefix(f"{CONFIG_DIRECTORY}/"): file
+        for _, file in document.written()
+        if file.path.startswith(f"{CONFIG_DIRECTORY}/")
+    }
+
+
+def settings(document: Document) -> dict[str, Any]:
+    """Return what the agent's settings say, all files together."""
+    found: dict[str, Any] = {}
+    for file in configuration(document).values():
+        found |= json.loads(Text.of(file.text).sample(known=KNOWN))
+    return found
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("join", [ADDRESSES, TAGGED], ids=["addresses", "tag"])
+@pytest.mark.parametrize("make", [server, client])
+def test_consul_accepts_the_configuration(tmp_path: Path, make: Any, join: Join) -> None:
+    for name, file in configuration(make(join)).items():
+        text = Text.of(file.text).sample(known=KNOWN)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    # This machine may have no private address; the last file has the last word.
+    (tmp_path / "zz.json").write_text('{"bind_addr": "127.0.0.1"}', encoding="utf-8")
+    done = subprocess.run(
+        [toolbox.program("consul"), "validate", tmp_path],
+        env=toolbox.environment(), check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Configuration is valid!" in done.stdout
+
+
+@pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
+def test_the_gossip_key_is_a_reference_in_a_file_of_its_own(document: Document) -> None:
+    holding = [
+        file.path for _, file in document.written() if KEY in Text.of(file.text).references()
+    ]
+    assert holding == [f"{CONFIG_DIRECTORY}/gossip.json"]
+    for file in configuration(document).values():
+        assert (file.mode, file.owner) == (0o640, "root:consul")
+
+
+@pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
+def test_gossip_is_encrypted_and_verified_both_ways(document: Document) -> None:
+    found = settings(document)
+    assert found["encrypt"] == KNOWN[KEY]
+    assert found["encrypt_verify_incoming"] is found["encrypt_verify_outgoing"] is True
+
+
+@pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
+def test_interfaces_are_on_the_loopback_address_or_off(document: Document) -> None:
+    found = settings(document)
+    assert found["client_addr"] == "127.0.0.1"
+    assert found["ports"] == {"grpc": -1, "grpc_tls": -1, "serf_wan": -1}
+    assert found["enable_script_checks"] is found["enable_local_script_checks"] is False
+    assert found["disable_remote_exec"] is True
+
+
+def test_addresses_are_joined_as_they_turn_out() -> None:
+    assert settings(server())["retry_join"] == ["10.30.0.4", "10.30.0.5"]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("gw", "gw"), ("a b", '"a b"'), ('q"\\', '"q\\"\\\\"'), ("a=b", '"a=b"')],
+)
+def test_tags_are_joined_in_the_words_of_go_discover(value: str, written: str) -> None:
+    join = Tagged(provider="aws", settings={"region": "us-east-1", "tag_value": value})
+    assert settings(client(join))["retry_join"] == [
+        f"provider=aws region=us-east-1 tag_value={written}"
+    ]
+
+
+def test_servers_stay_and_clients_leave_when_they_are_stopped() -> None:
+    assert settings(server())["leave_on_terminate"] is False
+    assert settings(client())["leave_on_terminate"] is True
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_servers_expect_their_number_and_keep_to_it(count: int) -> None:
+    found = settings(server(expected=count))
+    assert found["bootstrap_expect"] == found["autopilot"]["min_quorum"] == count
+
+
+def test_clients_expect_nothing() -> None:
+    assert "bootstrap_expect" not in settings(client())
+
+
+def test_a_client_that_vanished_is_soon_forgotten() -> None:
+    assert settings(client())["advertise_reconnect_timeout"] == "15m"
+    assert "advertise_reconnect_timeout" not in settings(server()), "Consul takes it of no server"
+
+
+def test_each_service_is_registered_in_a_file_of_its_own() -> None:
+    assert {"service-api.json", "service-web.json", "service-raw.json"} < set(
+        configuration(client())
+    )
+
+
+def test_versions_are_pinned() -> None:
+    document = client_document(
+        datacenter="nova", gossip_key=KEY, join=ADDRESSES, versions=Versions(consul="1.19.2")
+    )
+    assert any("consul 1.19.2" in str(command.line) for command in document.before)
+
+
+@pytest.mark.parametrize("version", ["1.20", "1.20.0; reboot", "latest"])
+def test_fails_on_a_version_that_is_none(version: str) -> None:
+    with pytest.raises(ConfigError, match="Versions: consul"):
+        Versions(consul=version)
+
+
+@pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
+def test_two_parts_of_one_machine_agree_about_the_agent(document: Document) -> None:
+    assert Document.merge(document, document).units == document.units
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
+def test_systemd_accepts_the_unit(tmp_path: Path, document: Document) -> None:
+    (unit,) = document.units
+    (tmp_path / unit.name).write_text(str(unit.text), encoding="utf-8")
+    done = subprocess.run(
+        [toolbox.program("systemd-analyze"), "verify", unit.name],
+        env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{tmp_path}:"),
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ports_are_those_that_agents_use() -> None:
+    assert [str(ports) for ports in GOSSIP_PORTS] == ["tcp/8301", "udp/8301"]
+    assert [str(ports) for ports in RPC_PORTS] == ["tcp/8300"]

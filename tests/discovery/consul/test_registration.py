@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from crossgate.discovery.consul.registration import check, definition, registration
+from crossgate.errors import ConfigError
+from crossgate.model.check import Check, HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.service import Service
+
+
+def service(check: Check) -> Service:
+    return Service(name="api", port=9190, protocol="thrift", command=["/usr/bin/x"], check=check)
+
+
+@pytest.mark.parametrize("given", [TcpCheck(), ThriftCheck()])
+def test_a_connect_is_what_consul_checks(given: Check) -> None:
+    assert check(service(given))["tcp"] == "127.0.0.1:9190"
+
+
+def test_an_http_check_asks_for_the_path() -> None:
+    found = check(service(HttpCheck(path="/up")))
+    assert found["http"] == "http://127.0.0.1:9190/up"
+    assert found["disable_redirects"] is True
+    assert "tcp" not in found
+
+
+def test_a_thrift_check_says_what_consul_cannot_see() -> None:
+    assert "'isUp'" in str(check(service(ThriftCheck(call="isUp")))["notes"])
+    assert "notes" not in check(service(TcpCheck()))
+
+
+def test_times_are_those_of_the_check() -> None:
+    found = check(service(TcpCheck(every=timedelta(seconds=5), timeout=timedelta(seconds=2.5))))
+    assert (found["interval"], found["timeout"]) == ("5000ms", "2500ms")
+
+
+def test_consul_checks_no_more_often_than_it_can() -> None:
+    fast = TcpCheck(every=timedelta(milliseconds=200), timeout=timedelta(milliseconds=200))
+    assert check(service(fast))["interval"] == "1000ms"
+
+
+def test_a_service_is_announced_with_what_it_speaks() -> None:
+    found = definition(service(TcpCheck()))
+    assert (found["name"], found["port"], found["tags"]) == ("api", 9190, ["thrift"])
+    assert found["meta"] == {"protocol": "thrift"}
+
+
+def test_the_agent_alone_reads_the_file() -> None:
+    file = registration(service(TcpCheck()))
+    assert (file.path, file.mode, file.owner) == (
+        "/etc/consul.d/service-api.json", 0o640, "root:consul",
+    )  # fmt: skip
+
+
+def test_fails_on_a_fraction_of_a_millisecond() -> None:
+    odd = TcpCheck(every=timedelta(seconds=2, microseconds=1))
+    with pytest.raises(ConfigError, match="check: must be a whole number of milliseconds"):
+        check(service(odd))

@@ -1,0 +1,354 @@
+"""The documents as they are, on real machines: Consul, consul-template and HAProxy together."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import socket
+import struct
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crossgate.balancers.haproxy.config import HEALTH_PATH, HEALTH_PORT, STATS_PORT, configuration
+from crossgate.balancers.haproxy.document import haproxy_document
+from crossgate.balancers.haproxy.settings import LAYOUT
+from crossgate.boot.document import Document, File, Unit
+from crossgate.discovery.consul.agent import client_document, server_document
+from crossgate.discovery.consul.template import keep_document
+from crossgate.model.listener import Listener
+from crossgate.model.service import Service
+from crossgate.model.text import Reference, Text
+from crossgate.specs import Addresses
+from tests.live.machine import Machine, until
+from tools import toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.live.machine import Network
+
+pytestmark = [pytest.mark.live, pytest.mark.root]
+
+SERVERS = ("10.71.0.11", "10.71.0.12", "10.71.0.13")
+BALANCER = "10.71.0.21"
+GOSSIP_KEY = Reference("${random_bytes.gossip.base64}")
+PASSWORD = Reference("${random_password.stats.result}")
+KNOWN = {
+    GOSSIP_KEY: base64.b64encode(bytes(range(32))).decode(),
+    # Whatever is in it: nothing on the way to HAProxy may take it for its own.
+    PASSWORD: "p'a\"ss: #${x} {{w}} \\ö",
+}
+JOIN = Addresses(addresses=tuple(Text.of(address) for address in SERVERS))
+API = Service(name="api", port=9190, protocol="thrift", command=["/usr/bin/python3"])
+LISTENER = Listener(port=9000, to=API)
+
+
+class System:
+    """All the machines; further ones can be started."""
+
+    def __init__(self, network: Network, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.network = network
+        self._folder = folder
+        self._stack = stack
+        self._made = 0
+
+    def server(self, name: str, address: str) -> Machine:
+        document = server_document(
+            datacenter="here", gossip_key=GOSSIP_KEY, join=JOIN, expected=len(SERVERS)
+        )
+        return self._machine(name, address, document)
+
+    def api(self, name: str, address: str) -> Machine:
+        code = Path(__file__).with_name("thrift_server.py").read_text(encoding="utf-8")
+        unit = f"[Service]\nExecStart=/usr/bin/python3 /opt/api.py 0.0.0.0 9190 {name}\n"
+        document = Document.merge(
+            client_document(datacenter="here", gossip_key=GOSSIP_KEY, join=JOIN, services=[API]),
+            Document(
+                label="api",
+                files=[File("/opt/api.py", code)],
+                units=[Unit("api.service", unit + "[Install]\nWantedBy=multi-user.target\n")],
+            ),
+        )
+        return self._machine(name, address, document)
+
+    def balancer(self) -> Machine:
+        file = configuration([LISTENER], stats_address="*")
+        document = Document.merge(
+            haproxy_document(stats_password=PASSWORD),
+            client_document(datacenter="here", gossip_key=GOSSIP_KEY, join=JOIN),
+            keep_document(file),
+        )
+        return self._machine("edge", BALANCER, document)
+
+    def _machine(self, name: str, address: str, document: Document) -> Machine:
+        self._made += 1
+        made = Machine(
+            self.network,
+            self._folder / str(self._made),
+            name,
+            address,
+            document,
+            programs={
+                "/usr/bin/consul": toolbox.program("consul"),
+                "/usr/bin/consul-template": toolbox.program("consul-template"),
+            },
+            known=KNOWN,
+        )
+        return self._stack.enter_context(made)
+
+    def call(self, connection: socket.socket, method: str = "host") -> str:
+        name = method.encode()
+        connection.sendall(
+            struct.pack(">II", 0x80010001, len(name)) + name + struct.pack(">i", 7) + b"\0"
+        )
+        answer = connection.recv(4096)
+        if not answer:
+            raise ConnectionResetError
+        (length,) = struct.unpack_from(">i", answer, 8 + len(name) + 4 + 3)
+        return answer[8 + len(name) + 4 + 7 :][:length].decode()
+
+    def connect(self) -> socket.socket:
+        with self.network.entered():
+            return socket.create_connection((BALANCER, LISTENER.port), timeout=5)
+
+    def hosts(self, calls: int = 8) -> set[str]:
+        """Call on `calls` connections that are open together; fail if one fails."""
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(self.connect()) for _ in range(calls)]
+            return {self.call(connection) for connection in connections}
+
+    def reaches(self, *names: str) -> bool:
+        try:
+            return self.hosts() == set(names)
+        except OSError:
+            return False
+
+    def get(self, port: int, path: str, password: str | None = None) -> tuple[int, bytes]:
+        headers = {}
+        if password is not None:
+            login = base64.b64encode(f"stats:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {login}"
+        with self.network.entered():
+            connection = http.client.HTTPConnection(BALANCER, port, timeout=5)
+            connection.connect()
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+
+
+@pytest.fixture(scope="module")
+def system(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with contextlib.ExitStack() as stack:
+        yield System(network, tmp_path_factory.mktemp("machines"), stack)
+
+
+@pytest.fixture(scope="module")
+def balancer(system: System) -> Machine:
+    return system.balancer()
+
+
+@pytest.fixture(scope="module")
+def unanswered(balancer: Machine) -> str:
+    """Return what systemd says of HAProxy while no server of Consul is there yet."""
+    time.sleep(1)
+    shown = balancer.run("systemctl", "show", "haproxy", "--property=ActiveState,Result,NRestarts")
+    return shown + balancer.run("ss", "-Hltn")
+
+
+@pytest.fixture(scope="module")
+def servers(system: System, unanswered: str) -> list[Machine]:
+    return [system.server(f"consul-{n}", address) for n, address in enumerate(SERVERS)]
+
+
+@pytest.fixture(scope="module")
+def apis(system: System, servers: list[Machine]) -> list[Machine]:
+    made = [system.api("api-1", "10.71.0.31"), system.api("api-2", "10.71.0.32")]
+    until(lambda: system.reaches("api-1", "api-2"), seconds=30, what="both machines answer")
+    return made
+
+
+def test_haproxy_waits_for_the_first_answer_of_discovery(unanswered: str) -> None:
+    assert "ActiveState=inactive" in unanswered
+    assert "Result=success" in unanswered
+    assert f":{HEALTH_PORT} " not in unanswered
+    assert f":{LISTENER.port} " not in unanswered
+
+
+def test_agents_gossip_with_the_key_on_their_private_address(
+    servers: list[Machine], apis: list[Machine]
+) -> None:
+    members = servers[0].run("consul", "members")
+    assert members.count("alive") == 6
+    for machine in (*servers, *apis):
+        assert f"{machine.address}:8301" in members
+    assert "encrypted = true" in servers[0].run("consul", "info")
+    ports = servers[0].run("ss", "-Hltn")
+    assert "127.0.0.1:8500" in ports
+    for closed in (8302, 8501, 8502, 8503):
+        assert f":{closed} " not in ports
+
+
+def test_clients_reach_every_machine_of_the_service(system: System, apis: list[Machine]) -> None:
+    assert system.hosts() == {"api-1", "api-2"}
+    assert system.get(HEALTH_PORT, HEALTH_PATH)[0] == 200
+
+
+def test_stats_and_metrics_ask_for_the_login(system: System, apis: list[Machine]) -> None:
+    assert system.get(STATS_PORT, "/")[0] == 401
+    assert system.get(STATS_PORT, "/metrics", "wrong")[0] == 401
+    status, page = system.get(STATS_PORT, "/", KNOWN[PASSWORD])
+    assert (status, b"api-9000" in page) == (200, True)
+    status, page = system.get(STATS_PORT, "/metrics", KNOWN[PASSWORD])
+    assert (status, b"haproxy_backend_active_servers" in page) == (200, True)
+
+
+def test_secrets_are_for_root_only(balancer: Machine, apis: list[Machine]) -> None:
+    for path in (LAYOUT.login, LAYOUT.live, LAYOUT.staged, LAYOUT.socket):
+        assert balancer.run("stat", "-c", "%a %U", path) == "600 root\n", path
+    key = balancer.run("stat", "-c", "%a %U:%G", "/etc/consul.d/gossip.json")
+    assert key == "640 root:consul\n"
+    assert KNOWN[PASSWORD] not in balancer.read(LAYOUT.live)
+
+
+def test_an_invalid_file_is_refused_and_the_last_good_one_serves_on(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    good = balancer.read(LAYOUT.live)
+    staged = balancer.read(LAYOUT.staged)
+    pid = balancer.run("systemctl", "show", "haproxy", "--property=MainPID,NRestarts")
+    balancer.run("sh", "-c", f"echo 'listen broken' >{LAYOUT.staged}")
+    said = balancer.run("sh", "-c", f"{LAYOUT.apply} || echo refused with $?")
+    assert "the last good file stays" in said
+    assert "refused with 1" in said
+    assert balancer.read(LAYOUT.live) == good
+    assert balancer.run("systemctl", "show", "haproxy", "--property=MainPID,NRestarts") == pid
+    assert system.hosts() == {"api-1", "api-2"}
+    # consul-template, started again, puts its own back.
+    balancer.run("systemctl", "restart", "consul-template-haproxy")
+    until(lambda: balancer.read(LAYOUT.staged) == staged, seconds=10, what="the file is true again")
+
+
+def test_a_file_that_haproxy_cannot_start_with_is_taken_back(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    good = balancer.read(LAYOUT.live)
+    taken = "import socket, time; s = socket.create_server(('', 9000)); time.sleep(60)"
+    balancer.run("systemctl", "stop", "haproxy")
+    balancer.run("systemd-run", "--unit=taken", "/usr/bin/python3", "-c", taken)
+    until(lambda: ":9000 " in balancer.run("ss", "-Hltn"), seconds=10, what="the port is taken")
+    balancer.run("sh", "-c", f"echo '# valid' >>{LAYOUT.staged}")
+    said = balancer.run("sh", "-c", f"{LAYOUT.apply} || echo refused with $?")
+    assert "the last good file is put back" in said
+    assert "refused with 1" in said
+    assert balancer.read(LAYOUT.live) == good
+    balancer.run("systemctl", "stop", "taken")
+    until(lambda: system.reaches("api-1", "api-2"), seconds=10, what="HAProxy is back by itself")
+    balancer.run("systemctl", "restart", "consul-template-haproxy")
+
+
+def test_a_machine_in_maintenance_keeps_its_sessions_and_gets_no_new_ones(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    with contextlib.ExitStack() as stack:
+        held = {}
+        while set(held) != {"api-1", "api-2"}:
+            connection = stack.enter_context(system.connect())
+            held[system.call(connection)] = connection
+        apis[0].run("consul", "maint", "-enable", "-service=api")
+        until(lambda: system.reaches("api-2"), seconds=15, what="new sessions go elsewhere")
+        assert system.call(held["api-1"]) == "api-1"
+        apis[0].run("consul", "maint", "-disable", "-service=api")
+        until(lambda: system.reaches("api-1", "api-2"), seconds=15, what="it is back")
+        assert system.call(held["api-1"]) == "api-1"
+        assert system.call(held["api-2"]) == "api-2"
+
+
+def test_a_reload_loses_no_call(system: System, balancer: Machine, apis: list[Machine]) -> None:
+    with system.connect() as lasting:
+        for _ in range(5):
+            balancer.run("systemctl", "reload", "haproxy")
+            for _ in range(40):
+                assert system.hosts(calls=4) == {"api-1", "api-2"}
+        assert system.call(lasting) in {"api-1", "api-2"}
+
+
+def test_a_hung_server_is_found_by_the_call_that_a_connect_would_pass(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    apis[0].run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", "api")
+    until(lambda: system.reaches("api-2"), seconds=10, what="the hung one is left out")
+    passing = "http://127.0.0.1:8500/v1/health/service/api?passing"
+    assert '"api-1-' in balancer.run("curl", "-s", passing), "a connect is all that Consul checks"
+    assert f"{apis[0].address}:9190" in balancer.read(LAYOUT.live)
+    apis[0].run("systemctl", "kill", "--kill-whom=main", "--signal=CONT", "api")
+    until(lambda: system.reaches("api-1", "api-2"), seconds=10, what="it is back")
+
+
+def test_without_consul_the_list_stays_and_calls_go_on(
+    system: System, balancer: Machine, servers: list[Machine], apis: list[Machine]
+) -> None:
+    good = balancer.read(LAYOUT.live)
+    balancer.run("systemctl", "stop", "consul")
+    for server in servers:
+        server.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "consul")
+        server.run("systemctl", "stop", "consul")
+    last = time.monotonic() + 10
+    while time.monotonic() < last:
+        assert system.hosts() == {"api-1", "api-2"}
+        assert balancer.read(LAYOUT.staged) == balancer.read(LAYOUT.live) == good
+        time.sleep(0.5)
+    for machine in (*servers, balancer):
+        machine.run("systemctl", "start", "--no-block", "consul")
+    until(lambda: _leader(servers[1]), seconds=60, what="the servers have a leader")
+    until(
+        lambda: balancer.run("systemctl", "is-active", "consul", check=False) == "active\n",
+        seconds=30,
+        what="the agent has joined again",
+    )
+    assert system.hosts() == {"api-1", "api-2"}
+    assert balancer.read(LAYOUT.live) == good
+    for server in servers:
+        assert "Raft data found, disabling bootstrap mode" in server.journal("consul")
+
+
+def test_a_server_that_stands_in_for_a_dead_one_joins_and_starts_no_second_cluster(
+    system: System, servers: list[Machine]
+) -> None:
+    until(lambda: len(_voters(servers[1])) == 3, seconds=60, what="three voters")
+    dead = next(v for v in _voters(servers[1]) if v.startswith("consul-0-"))
+    servers[0].kill()
+    fresh = system.server("consul-0", SERVERS[0])
+    until(
+        lambda: len(_voters(servers[1])) == 3 and dead not in _voters(servers[1]),
+        seconds=90,
+        what="the new one is a voter in the place of the dead one",
+    )
+    assert _leader(fresh) == _leader(servers[1])
+    said = fresh.journal("consul")
+    assert "Existing Raft peers reported by server, disabling bootstrap mode" in said
+    assert "attempting bootstrap" not in said
+
+
+def test_a_dead_machine_is_left_and_a_new_one_found(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    apis[1].kill()
+    until(lambda: system.reaches("api-1"), seconds=10, what="calls go to the other one")
+    assert f"{apis[1].address}:9190" in balancer.read(LAYOUT.live), "failing ones stay listed"
+    system.api("api-3", "10.71.0.33")
+    until(lambda: system.reaches("api-1", "api-3"), seconds=20, what="the new one gets calls")
+
+
+def _leader(server: Machine) -> str:
+    asked = "http://127.0.0.1:8500/v1/status/leader"
+    return server.run("curl", "-s", asked, check=False).strip('"\n')
+
+
+def _voters(server: Machine) -> set[str]:
+    lines = server.run("consul", "operator", "raft", "list-peers", check=False).splitlines()
+    return {line.split()[0] for line in lines if " true " in line}
