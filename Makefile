@@ -65,6 +65,8 @@ format: setup ## put the code into its one form, and mend what ruff can mend
 
 bindings: tools ## make the typed tables of Terraform resources anew from the providers' schemas
 	$(RUN) -m tools.bindings
+	$(RUN) -m tools.instance_types
+	$(RUN) -m tools.gateway_schema
 
 bench-synth: setup ## measure synthesis against an empty app and the prebuilt bindings, and draw it
 	@$(RUN) -m tools.install terraform node cdktf providers

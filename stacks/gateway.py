@@ -52,6 +52,7 @@ class GatewayStack(TerraformStack):
             profile=JETSTREAM2,
             network="10.30.0.0/16",
             image="5f3c1d2e-8a4b-4c6d-9e7f-0a1b2c3d4e5f",
+            external_network_id="0b6f4d4c-6c1e-4d2a-9a3e-1f0c5b8d7e21",
         )
         Gateway(
             self,

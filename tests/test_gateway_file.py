@@ -5,6 +5,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from crossgate import FileError, Gateway, SynthesisError, gateway_file
+from tools import gateway_schema
+from tools.toolbox import ROOT
 
 GOOD = {
     "clouds": {
@@ -168,3 +170,12 @@ def test_per_cloud_values_override_one_cloud(tmp_path):
     )
     read = gateway_file.read(write(tmp_path, data))
     assert read.services[0].capacity["aws"].maximum == 9
+
+
+def test_the_published_schema_is_fresh():
+    assert gateway_schema.TARGET.read_text() == gateway_schema.text(), "run `make bindings`"
+
+
+def test_the_example_file_fits_the_published_schema():
+    example = json.loads((ROOT / "stacks" / "gateway.json").read_text())
+    Draft202012Validator(json.loads(gateway_schema.TARGET.read_text())).validate(example)

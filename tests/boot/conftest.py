@@ -40,7 +40,10 @@ EXTRA = Document(
     users=[User("watcher", home="/var/lib/watcher")],
     before=[Command("install -d -o watcher /var/lib/watcher")],
     units=[Unit("chrony.service"), Unit("rare.service", "[Service]\nExecStart=/bin/true\n")],
-    after=[Command('test -d "/var/lib/watcher"'), Command("curl --head https://x.test", retry=True)],
+    after=[
+        Command('test -d "/var/lib/watcher"'),
+        Command("curl --head https://x.test", retry=True),
+    ],
 )
 DOCUMENTS = {
     "container": service_document(CONTAINER),

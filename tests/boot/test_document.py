@@ -25,7 +25,7 @@ def test_what_two_parts_say_alike_is_done_once():
     again = part(
         "a", files=[File("/a", "x")], packages=["curl"], before=[Command("one")], users=[User("u")]
     )
-    merged = Document.merge(again, part("b", **{"files": again.files, "users": again.users}))
+    merged = Document.merge(again, part("b", files=again.files, users=again.users))
     assert merged.files == again.files
     assert merged.users == again.users
     assert Document.merge(again, again).before == again.before

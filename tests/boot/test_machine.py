@@ -21,6 +21,7 @@ AWKWARD = [
     "a;b", "'", '"', "it's \"quoted\"", "\\", "\\n", "\\\\x41", "`id`", "a\nb", "\n", "tab\there",
     "#hash", "=", "é 😀 \u2028", "-", "*", "a\\\nb", "|&<>()", "~", "\\", "!",
 ]  # fmt: skip
+HELD = 'p"a$s\\s`\nword'
 DUMP = """
 import json, os, resource, sys, time
 with open(os.environ["STATE_DIRECTORY"] + "/new", "w") as out:
@@ -49,7 +50,7 @@ DUMPER = Service(
 @pytest.fixture(scope="module")
 def machine(network, tmp_path_factory):
     document = Document.merge(service_document(DUMPER))
-    known = {SECRET: 'p"a$s\\s`\nword'}
+    known = {SECRET: HELD}
     folder = tmp_path_factory.mktemp("machines")
     with Machine(
         network, folder, "dumper", "10.71.0.71", document, programs={}, known=known
@@ -78,7 +79,7 @@ def test_variables_arrive_as_they_were_written(found):
 
 
 def test_a_secret_arrives_whatever_it_holds(found):
-    assert found["environment"]["SECRET"] == 'user:p"a$s\\s`\nword'
+    assert found["environment"]["SECRET"] == "user:" + HELD
 
 
 def test_it_runs_as_a_user_of_its_own_that_can_write_only_its_state(found):

@@ -13,15 +13,18 @@ import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from crossgate.boot.document import Document, File
 from crossgate.boot.service import service_document
 from crossgate.errors import ConfigError
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
 from crossgate.model.text import Reference, Text
 from tests.boot.conftest import ARCHIVE, CONTAINER, SCRIPT
+
+if TYPE_CHECKING:
+    from crossgate.boot.document import Document, File
 
 ARTIFACT = Artifact(url="https://example.org/api-1.4", sha256="0" * 64)
 
@@ -147,13 +150,17 @@ def test_fails_on_a_variable_that_systemd_would_drop_and_names_the_service():
         service_document(program(environment={"A": "\x1b"}))
 
 
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture
 def site(tmp_path: Path):
     """Return a folder and the address of a server that has it."""
     folder = tmp_path / "site"
     folder.mkdir()
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    handler.func.log_message = lambda *_: None  # type: ignore[method-assign, assignment]
+    handler = partial(QuietHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield folder, f"http://127.0.0.1:{server.server_port}"

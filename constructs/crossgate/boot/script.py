@@ -23,8 +23,9 @@ _HEAD = r"""#!/bin/sh
 # Makes this machine what its boot document says. It may run again.
 set -eu
 umask 022
-export DEBIAN_FRONTEND=noninteractive HOME=/root
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+HOME=$(getent passwd 0 | cut -d: -f6)
+export HOME DEBIAN_FRONTEND=noninteractive
 
 step=start
 finish() {

@@ -185,7 +185,7 @@ def _container_lines(service: Service, image: str) -> Iterator[str]:
         "/usr/bin/podman", "run", "--rm", "--replace", "--detach", "--name", service.name,
         "--sdnotify=conmon", "--cgroups=split", "--network=host", "--log-driver=journald",
         "--security-opt=no-new-privileges",
-        f"--ulimit=nofile={service.limits.files}:{service.limits.files}",
+        "--ulimit=host",
     ]  # fmt: skip
     # Named here, valued by the environment file: they are in no command line.
     run += [f"--env={name}" for name in service.environment]

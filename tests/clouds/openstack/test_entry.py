@@ -103,7 +103,24 @@ def test_the_load_balancer_reaches_the_balancers_from_its_subnet(stack, synth):
 
 def test_the_subnets_range_may_be_a_token(stack, synth):
     cloud = by_ids(stack, network=ExistingNetwork(network_id="net-1", subnet_id="sub-1"))
-    cloud.entry(stack, "entry", entry_spec(cloud, stack))
+    cloud.entry(stack, "entry", entry_spec(cloud, stack)).allow(RANGE, 9000)
+    made = synth()
+    listener = named(made, "openstack_lb_listener_v2", "test-edge-9000")
+    (name,) = made["data"]["openstack_networking_subnet_v2"]
+    assert listener["allowed_cidrs"] == (
+        f'${{sort([data.openstack_networking_subnet_v2.{name}.cidr, "198.51.100.0/24"])}}'
+    )
+
+
+def test_ranges_are_in_octavias_own_order(stack, synth):
+    cloud = by_ids(stack)
+    entry = cloud.entry(stack, "entry", entry_spec(cloud, stack))
+    for text in ("9.0.0.0/24", "198.51.100.0/24", "1.0.0.0/24"):
+        entry.allow(IPv4Network(text), 9000)
     listener = named(synth(), "openstack_lb_listener_v2", "test-edge-9000")
-    (cidr,) = listener["allowed_cidrs"]
-    assert cidr.startswith("${data.openstack_networking_subnet_v2.")
+    assert listener["allowed_cidrs"] == [
+        "1.0.0.0/24",
+        "10.30.0.0/16",
+        "198.51.100.0/24",
+        "9.0.0.0/24",
+    ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,8 +29,10 @@ def built(stack, synth, cloud=None, **changes):
     return synth()
 
 
-ENCODED = re.compile(r'trimsuffix\(trimprefix\(jsonencode\("?([^()"]*)"?\), "\\""\), "\\""\)')
-LOCAL = re.compile(r"\$\{(?:\$\{)?local\.([A-Za-z0-9_-]+)\}(?:\})?")
+ENCODED = re.compile(
+    r'trimsuffix\(trimprefix\(jsonencode\((?:"\$\{)?([^(){}"]*)(?:\}")?\), "\\""\), "\\""\)'
+)
+LOCAL = re.compile(r"\$\{local\.([A-Za-z0-9_-]+)\}")
 
 
 def text_of(made):
@@ -109,9 +112,9 @@ def test_ids_of_other_resources_are_references(stack, synth):
 def test_a_reference_in_a_file_reaches_the_template_as_a_reference(stack, synth):
     key = random_key(stack, "key", length=32)
     document = Document(label="test", files=[File("/etc/key", Text.of('k = "', key, '"\n'))])
-    assert r"k = \\\"${random_bytes.key.base64}\\\"" in text_of(
-        built(stack, synth, document=document)
-    )
+    user_data = member(built(stack, synth, document=document))["user_data"]
+    files = {file["path"]: file["content"] for file in yaml.safe_load(user_data)["write_files"]}
+    assert files["/etc/key"] == 'k = "${random_bytes.key.base64}"\n'
 
 
 def test_a_larger_disk_is_a_volume(stack, synth):

@@ -57,7 +57,7 @@ class Plan:
     Attributes:
         region: such as "us-east-1".
         network: the range of a VPC of its own.
-        vpc: more to say of a VPC of its own, instead of `network`.
+        own: more to say of a VPC of its own, instead of `network`.
         existing: a VPC that exists, instead of `network`.
         zones: at least two availability zones; default: the first two that the account has.
         image: a name of ours, or an id.
@@ -72,7 +72,7 @@ class Plan:
     type: Literal["aws"] = "aws"
     region: str
     network: str | None = None
-    vpc: OwnVpc | None = None
+    own: OwnVpc | None = None
     existing: ExistingVpcPlan | None = None
     zones: Many[str] | None = None
     image: str = "debian-12"
@@ -84,7 +84,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse two networks."""
-        given = [n for n in ("network", "vpc", "existing") if getattr(self, n) is not None]
+        given = [n for n in ("network", "own", "existing") if getattr(self, n) is not None]
         if len(given) > 1:
             raise ConfigError("names two networks", got=given, want="one of them")
 
@@ -95,7 +95,7 @@ class Plan:
             scope,
             id,
             region=self.region,
-            network=existing or self.vpc or self.network or "10.0.0.0/16",
+            network=existing or self.own or self.network or "10.0.0.0/16",
             zones=self.zones,
             image=self.image_lookup or self.image,
             root_device=self.root_device,

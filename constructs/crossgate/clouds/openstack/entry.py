@@ -20,6 +20,7 @@ from crossgate.clouds.openstack.tags import words
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.names import shortened
 from crossgate.specs import Ports
+from crossgate.terraform.engine import Fn
 
 if TYPE_CHECKING:
     from crossgate.clouds.openstack.cloud import OpenStackCloud
@@ -186,6 +187,12 @@ class OpenStackEntry:
             provider=provider,
         )
 
-    def _sources(self, port: int) -> list[str]:
-        """Return who may connect; never an empty list, which Octavia takes for everybody."""
-        return [self._cloud.placement.cidr, *sorted(self._allowed[port])]
+    def _sources(self, port: int) -> Sequence[str]:
+        """Return who may connect; never an empty list, which Octavia takes for everybody.
+
+        Octavia gives them back sorted as text, and the provider compares lists by position.
+        """
+        own, others = self._cloud.placement.cidr, self._allowed[port]
+        if own.startswith("${"):
+            return Fn.sort([own, *sorted(others)])
+        return sorted({own, *others})

@@ -118,9 +118,9 @@ class ConsulServers(Construct):
                 reservation=reservation,
             )
         for ports in GOSSIP_PORTS:
-            members.allow_from(members, port=ports, why=f"Consul gossip between members, {ports}")
+            members.allow_from(members, port=ports, why="Consul gossip between members")
         for ports in RPC_PORTS:
-            self.connections.allow_from(members, port=ports, why=f"Consul RPC to servers, {ports}")
+            self.connections.allow_from(members, port=ports, why="Consul RPC from members")
         refuse(path, list(specs.items()))
         for cloud, spec in specs.items():
             cloud.machines(children[cloud], "servers", spec)
