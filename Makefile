@@ -55,7 +55,7 @@ lint: setup ## check style, types, layers and layout
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-cache
 	@if [ -e constructs/__init__.py ]; then \
 	  echo "constructs/__init__.py hides the library named constructs. What to do: remove it"; exit 1; fi
 

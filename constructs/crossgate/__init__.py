@@ -28,10 +28,9 @@ from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
-from crossgate.model.net import ANYWHERE
+from crossgate.model.net import ANYWHERE, Ports
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
 from crossgate.model.text import Reference, Text
-from crossgate.specs import Ports
 from crossgate.terraform.app import App
 from crossgate.terraform.engine import Construct, TerraformOutput, TerraformStack
 

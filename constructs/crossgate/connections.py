@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from crossgate.errors import ConfigError
-from crossgate.model.net import ipv4_network
+from crossgate.model.net import Ports, ipv4_network
 from crossgate.policy import no_world_open_admin_port
-from crossgate.specs import Ingress, Ports
+from crossgate.specs import Ingress
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network

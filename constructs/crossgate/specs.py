@@ -15,23 +15,9 @@ if TYPE_CHECKING:
     from crossgate.boot.document import Document
     from crossgate.contracts import Entry, Firewall, Reservation
     from crossgate.model.capacity import Capacity
-    from crossgate.model.net import Transport
+    from crossgate.model.net import Ports
     from crossgate.model.service import Service
     from crossgate.model.text import Text
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """A range of ports of one transport; `first == last` for a single one."""
-
-    first: int
-    last: int
-    transport: Transport = "tcp"
-
-    def __str__(self) -> str:
-        """Show it as the field does: `tcp/8301` or `tcp/21000-21255`."""
-        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{self.transport}/{ports}"
 
 
 @dataclass(frozen=True, kw_only=True)

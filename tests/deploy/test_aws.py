@@ -6,10 +6,12 @@ import base64
 import gzip
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deploy.conftest import Deployed
+if TYPE_CHECKING:
+    from tests.deploy.conftest import Deployed
 
 pytestmark = pytest.mark.terraform
 

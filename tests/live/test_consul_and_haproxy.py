@@ -210,7 +210,7 @@ def test_stats_and_metrics_ask_for_the_login(system: System, apis: list[Machine]
 def test_secrets_are_for_root_only(balancer: Machine, apis: list[Machine]) -> None:
     for path in (LAYOUT.login, LAYOUT.live, LAYOUT.staged, LAYOUT.socket):
         assert balancer.run("stat", "-c", "%a %U", path) == "600 root\n", path
-    key = balancer.run("stat", "-c", "%a %U:%G", "/etc/consul.d/gossip.json")
+    key = balancer.run("stat", "-c", "%a %U:%G", "/etc/crossgate/consul/gossip.json")
     assert key == "640 root:consul\n"
     assert KNOWN[PASSWORD] not in balancer.read(LAYOUT.live)
 

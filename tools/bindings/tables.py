@@ -173,7 +173,7 @@ def _taken(base: str) -> frozenset[str]:
     engines = [importlib.import_module(name) for name in ("cdktf", "cdktn")]
     theirs = {name for engine in engines for name in dir(getattr(engine, f"Terraform{base}"))}
     return frozenset(
-        theirs | {"arguments", "attribute_path", "terraform_address", "terraform_type"}
+        theirs | {"arguments", "attribute_path", "terraform_address", "terraform_type", "written"}
     )
 
 

@@ -14,7 +14,9 @@ from crossgate.model.value import value
 
 @value
 class _Timing:
-    """When a check runs, and how long it may take.
+    """When discovery's check runs on the machine, and how long it may take.
+
+    Balancers make the same check on their own, several times a second.
 
     Attributes:
         every: time between two checks; default 2 seconds.

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from crossgate.errors import ConfigError
+from crossgate.model.value import value
 
 Port = Annotated[int, pydantic.Field(ge=1, le=65535)]
 """A TCP or UDP port, 1 to 65535."""
@@ -17,6 +18,41 @@ Transport = Literal["tcp", "udp"]
 
 ANYWHERE = "0.0.0.0/0"
 """The whole world: to let it in, write it."""
+
+
+@value
+class Ports:
+    """A range of ports of one transport; `first == last` for a single one.
+
+    Attributes:
+        first: the lowest.
+        last: the highest.
+        transport: `tcp` (default) or `udp`.
+
+    Raises:
+        ConfigError: the range is upside down.
+
+    """
+
+    first: Port
+    last: Port
+    transport: Transport = "tcp"
+
+    def __post_init__(self) -> None:
+        """Refuse a range that is upside down."""
+        if self.first > self.last:
+            raise ConfigError(
+                "the first port is above the last",
+                path="Ports",
+                got=f"first={self.first}, last={self.last}",
+                do=f"write Ports(first={self.last}, last={self.first})",
+            )
+
+    def __str__(self) -> str:
+        """Show it as the field does: `tcp/8301` or `tcp/21000-21255`."""
+        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{self.transport}/{ports}"
+
 
 _PRIVATE = tuple(
     IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")

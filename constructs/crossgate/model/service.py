@@ -18,6 +18,16 @@ Protocol = Literal["tcp", "thrift", "http", "grpc"]
 """What a service speaks; balancers choose their checks and timeouts by it."""
 
 
+# Units and users that a Debian machine has, and those that crossgate puts there.
+_TAKEN = frozenset(
+    """
+    backup bin chrony consul consul-template cron daemon dbus docker games getty haproxy irc
+    keepalived list lp mail man messagebus networking news nobody podman polkit proxy root rsyslog
+    ssh sshd sudo sync sys systemd udev uucp www-data
+    """.split()  # noqa: SIM905  # a list would be forty lines
+)
+
+
 @value
 class Artifact:
     """A file fetched when a machine starts, kept only when its checksum is right.
@@ -75,7 +85,7 @@ class Service:
 
     Attributes:
         name: its name in Consul and systemd, a DNS label.
-        port: the TCP port it listens on.
+        port: the TCP port it listens on, on every address of the machine.
         protocol: what it speaks; default `tcp`.
         image: a container image, run by the distribution's own runtime (podman).
         artifact: a program or archive fetched by URL and checksum, into `/opt/<name>`.
@@ -89,7 +99,8 @@ class Service:
             `/health`, or a TCP connect.
 
     Raises:
-        ConfigError: no port, no program, two programs, a name that is no DNS label.
+        ConfigError: no port, no program, two programs, a name that is no DNS label or is a system
+            service's.
 
     """
 
@@ -110,6 +121,13 @@ class Service:
     def __post_init__(self) -> None:
         """Refuse a service that names two programs or none."""
         path = f"Service({self.name!r})"
+        if self.name in _TAKEN:
+            raise ConfigError(
+                "has the name of a system service or user, which it would replace",
+                path=path,
+                got=self.name,
+                do=f'write "{self.name}-service", or what it does',
+            )
         if self.image is not None and self.artifact is not None:
             raise ConfigError(
                 "names two programs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -256,7 +257,8 @@ def _json(value: object, indent: int | None, level: int) -> list[TextLike | Quot
         return [quoted(value)]
     if value is None or isinstance(value, bool | int | float):
         refuse_tokens(value, "json_text")
-        return [json.dumps(value, allow_nan=False)]
+        if not isinstance(value, float) or math.isfinite(value):
+            return [json.dumps(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         members = [
             [f"{quoted(key)}: ", *_json(item, indent, level + 1)] for key, item in value.items()

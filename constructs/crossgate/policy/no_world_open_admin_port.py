@@ -11,7 +11,7 @@ from crossgate.model.net import is_world
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
-    from crossgate.specs import Ports
+    from crossgate.model.net import Ports
 
 ADMIN_PORTS = frozenset({22, *range(8300, 8303), *range(8500, 8504), 8600, 3389, 4646, 9997, 9998})
 """SSH, RDP, Consul (RPC, gossip, HTTP(S), gRPC, DNS), Nomad, Fabio."""

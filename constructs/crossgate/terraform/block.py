@@ -13,8 +13,8 @@ from crossgate.terraform.engine import (
     TerraformElement,
     TerraformProvider,
     TerraformResource,
+    claim,
     path_of,
-    refuse_id,
     stack_of,
 )
 from crossgate.terraform.values import Reading, fields_of, read_only, read_table, unknown
@@ -71,7 +71,7 @@ class Block:
         id: str,  # what the engine calls it
         given: Mapping[str, Any],
     ) -> None:
-        refuse_id(scope, id)
+        claim(scope, id)
         if isinstance(scope, App):
             stack_of(scope)
         self._table: type = owner.arguments  # type: ignore[attr-defined]  # all bases declare it

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from crossgate.model.text import Reference
 from crossgate.model.value import holds_token
-from crossgate.terraform.engine import Construct, TerraformLocal, claim
+from crossgate.terraform.engine import reserve, stack_of
+from crossgate.terraform.ledger import ledger_of
+from crossgate.terraform.logical_id import named_by_path
 from crossgate.terraform.text import template
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crossgate.model.text import Text
+    from crossgate.terraform.engine import Construct
 
 
 def local_text(scope: Construct, id: str, text: Text) -> str:
@@ -25,12 +31,24 @@ def local_text(scope: Construct, id: str, text: Text) -> str:
         ConfigError: the id is taken.
 
     """
-    claim(scope, id)
-    own = Construct(scope, id)
+    path = reserve(scope, id)
+    name = named_by_path(stack_of(scope), path)
+    values: dict[str, str] = {}
     named: dict[Reference, Reference] = {}
     for reference in text.references():
         if holds_token(reference.token):
-            made = TerraformLocal(own, f"value-{len(named)}", reference.token)
-            named[reference] = Reference(f"${{local.{made.friendly_unique_id}}}")
-    whole = TerraformLocal(own, "text", template(text.replaced(named)))
-    return f"local.{whole.friendly_unique_id}"
+            own_name = f"{name}_{len(values)}"
+            values[own_name] = reference.token
+            named[reference] = Reference(f"${{local.{own_name}}}")
+    values[name] = template(text.replaced(named))
+    ledger_of(scope).add(_Locals(values))
+    return f"local.{name}"
+
+
+@dataclass(frozen=True)
+class _Locals:
+    values: Mapping[str, str]
+
+    def written(self) -> dict[str, Any]:
+        """Return them as the ledger of the stack takes them."""
+        return {"locals": self.values}

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from crossgate.model.names import shortened
+from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
     from crossgate.terraform.engine import Construct
@@ -19,6 +20,5 @@ def name_of(construct: Construct) -> str:
     Longer than 63 characters is cut and marked with a hash of the whole; a cloud with a smaller
     limit cuts further.
     """
-    ids = [scope.node.id for scope in construct.node.scopes if scope.node.id]
-    text = re.sub(r"[^a-z0-9]+", "-", "-".join(ids).lower()).strip("-")
+    text = re.sub(r"[^a-z0-9]+", "-", path_of(construct).lower()).strip("-")
     return shortened(text, NAME_LIMIT)

@@ -6,7 +6,7 @@ are checked as the construct is made, before the engine hears of it.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partialmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from crossgate.errors import ConfigError
@@ -18,10 +18,12 @@ from crossgate.terraform.engine import (
     TerraformProviderConfig,
     TerraformResource,
     TerraformResourceConfig,
-    claim,
-    create,
+    invoke,
+    make,
     path_of,
 )
+from crossgate.terraform.ledger import ledger_of, put_over
+from crossgate.terraform.logical_id import logical_id, name_differently
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +34,29 @@ __all__ = ["DataSource", "Lifecycle", "Provider", "Resource", "ResourceMeta"]
 
 # Each `__init__` says `id`, as the engine does. It is positional only, because a data source may
 # have an argument of that name. What the engine's own `__init__` does, `_create` does.
+
+
+def _add_override(construct: Resource | DataSource, path: str, value: object) -> None:
+    """Put a value over an argument: `metadata_options.http_tokens`, `ingress.0.from_port`."""
+    *above, last = path.split(".")
+    place = construct._overrides
+    for part in above:
+        if not isinstance(place.get(part), dict):
+            place[part] = {}
+        place = place[part]
+    place[last] = value
+
+
+def _moved(construct: Resource, way: str, *arguments: object) -> None:
+    """Say that Terraform knows the resource under another name; the engine writes it there."""
+    getattr(TerraformResource, way)(construct, *arguments)
+    construct._moved = True
+
+
+def _renamed(construct: Resource | DataSource, new_logical_id: str) -> None:
+    """Give the block a name of its own in Terraform."""
+    TerraformElement.override_logical_id(construct, new_logical_id)
+    name_differently(construct, new_logical_id)
 
 
 class Resource(TerraformResource):
@@ -52,22 +77,33 @@ class Resource(TerraformResource):
 
     def __init__(self, scope: Construct, id: str, given: Mapping[str, Any], /) -> None:
         self._block = Block(type(self), scope, id, given)
-        _create(self, scope, id, _config(self.terraform_type, **self._block.meta))
+        make(self, scope, id, _config(self.terraform_type, **self._block.meta))
         self._block.belongs_to(self)
+        self._overrides: dict[str, Any] = {}
+        self._moved = False
+        ledger_of(self).add(self)
 
     def attribute_path(self, path: str) -> str:
         """Return a token of an attribute anywhere inside: `network[0].fixed_ip_v4`."""
-        return self.get_string_attribute(path)
+        return _token(self, path)
 
     def terraform_address(self, path: str = "") -> str:
         """Return what Terraform calls the resource, or an attribute of it; this is no token."""
-        return ".".join(filter(None, (self.terraform_type, self.friendly_unique_id, path)))
+        return ".".join(filter(None, (self.terraform_type, logical_id(self), path)))
 
-    def _synthesize_attributes(self) -> dict[str, Any]:
-        return self._block.synthesized()
+    def written(self) -> dict[str, Any]:
+        """Return its arguments as the ledger of its stack takes them."""
+        if self._moved:
+            return {}
+        block = put_over(self._block.synthesized(), self._overrides)
+        return {"resource": {self.terraform_type: {logical_id(self): block}}}
 
-    def _synthesize_hcl_attributes(self) -> dict[str, Any]:
-        return _refuse_hcl(self)
+    if not TYPE_CHECKING:
+        # As plain methods they would become callbacks from the engine, one more for each resource.
+        add_override = partialmethod(_add_override)
+        move_to = partialmethod(_moved, "move_to")
+        move_to_id = partialmethod(_moved, "move_to_id")
+        override_logical_id = partialmethod(_renamed)
 
 
 class DataSource(TerraformDataSource):
@@ -88,18 +124,24 @@ class DataSource(TerraformDataSource):
 
     def __init__(self, scope: Construct, id: str, given: Mapping[str, Any], /) -> None:
         self._block = Block(type(self), scope, id, given)
-        _create(self, scope, id, _config(self.terraform_type, **self._block.meta))
+        make(self, scope, id, _config(self.terraform_type, **self._block.meta))
         self._block.belongs_to(self)
+        self._overrides: dict[str, Any] = {}
+        ledger_of(self).add(self)
 
     def attribute_path(self, path: str) -> str:
         """Return a token of an attribute anywhere inside: `product_codes[0].product_code_id`."""
-        return self.get_string_attribute(path)
+        return _token(self, path)
 
-    def _synthesize_attributes(self) -> dict[str, Any]:
-        return self._block.synthesized()
+    def written(self) -> dict[str, Any]:
+        """Return its arguments as the ledger of its stack takes them."""
+        block = put_over(self._block.synthesized(), self._overrides)
+        return {"data": {self.terraform_type: {logical_id(self): block}}}
 
-    def _synthesize_hcl_attributes(self) -> dict[str, Any]:
-        return _refuse_hcl(self)
+    if not TYPE_CHECKING:
+        # As above.
+        add_override = partialmethod(_add_override)
+        override_logical_id = partialmethod(_renamed)
 
 
 class Provider(TerraformProvider):
@@ -140,7 +182,7 @@ class Provider(TerraformProvider):
             },
             terraform_provider_source=self.source,
         )
-        _create(self, scope, id, config)
+        make(self, scope, id, config)
         self._block.belongs_to(self)
 
     def to_terraform(self) -> dict[str, Any]:
@@ -149,23 +191,16 @@ class Provider(TerraformProvider):
         block = self._aliased | self._block.synthesized()
         return {
             "terraform": {"required_providers": {self.terraform_type: wanted}},
-            "provider": {self.terraform_type: [_merged(block, self._raw_overrides)]},
+            "provider": {self.terraform_type: [put_over(block, self._raw_overrides)]},
         }
 
     def _synthesize_hcl_attributes(self) -> dict[str, Any]:
         return _refuse_hcl(self)
 
 
-def _create(construct: Construct, scope: Construct, id: str, config: object) -> None:
-    """Make the engine's side of a construct, as its own `__init__` does but for the type checks.
-
-    Everything has been checked by then, and typeguard would take as long as the rest together.
-    """
-    try:
-        create(type(construct), construct, [scope, id, config])
-    except RuntimeError:
-        claim(scope, id)  # says in our words why the engine refuses, where we know
-        raise
+def _token(construct: Resource | DataSource, path: str) -> str:
+    token: str = invoke(construct, "getStringAttribute", [path])
+    return token
 
 
 def _config(
@@ -199,18 +234,6 @@ def _plain_config(
 
 def _generator(terraform_type: str) -> dict[str, str]:
     return {"provider_name": terraform_type.partition("_")[0]}
-
-
-def _merged(block: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a block with what a user has put over it by `add_override`, at any depth."""
-    made = dict(block)
-    for name, value in overrides.items():
-        below = made.get(name)
-        if isinstance(below, dict) and isinstance(value, dict):
-            made[name] = _merged(below, value)
-        else:
-            made[name] = value
-    return made
 
 
 def _refuse_hcl(construct: TerraformElement) -> NoReturn:

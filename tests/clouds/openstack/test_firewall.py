@@ -5,7 +5,8 @@ from ipaddress import IPv4Network
 import pytest
 
 from crossgate.errors import ConfigError, PolicyError
-from crossgate.specs import Ingress, Ports
+from crossgate.model.net import Ports
+from crossgate.specs import Ingress
 from tests.clouds.openstack.ids import by_ids, only
 
 GOSSIP = Ports(first=8301, last=8302, transport="udp")

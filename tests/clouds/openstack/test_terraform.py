@@ -10,7 +10,8 @@ import pytest
 
 from crossgate.clouds.openstack import JETSTREAM2, ExistingNetwork, NetworkByName, OwnNetwork
 from crossgate.model.machine import Image, InstanceRefresh, Machine
-from crossgate.specs import Ingress, MachinesSpec, Ports
+from crossgate.model.net import Ports
+from crossgate.specs import Ingress, MachinesSpec
 from crossgate.terraform.engine import Construct
 from tests.clouds.openstack.ids import DOCUMENT, by_ids, entry_spec, group_spec, machines_spec
 from tests.terraform.conformity import nonconforming, schemas

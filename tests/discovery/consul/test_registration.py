@@ -50,7 +50,7 @@ def test_a_service_is_announced_with_what_it_speaks() -> None:
 def test_the_agent_alone_reads_the_file() -> None:
     file = registration(service(TcpCheck()))
     assert (file.path, file.mode, file.owner) == (
-        "/etc/consul.d/service-api.json", 0o640, "root:consul",
+        "/etc/crossgate/consul/service-api.json", 0o640, "root:consul",
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from crossgate.clouds.aws.bindings.lb import Lb, LbListener, LbTargetGroup
 from crossgate.clouds.aws.bindings.network import Eip
 from crossgate.clouds.aws.limits import NLB_NAME
 from crossgate.model.names import shortened
-from crossgate.specs import Ports
+from crossgate.model.net import Ports
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.cloud import AwsCloud

@@ -17,7 +17,8 @@ from crossgate.model.net import ANYWHERE
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.cloud import AwsCloud
-    from crossgate.specs import Ingress, Ports
+    from crossgate.model.net import Ports
+    from crossgate.specs import Ingress
     from crossgate.terraform.engine import Construct
 
 # EC2's API refuses other characters in a rule's description.

@@ -39,7 +39,7 @@ class OpenStackCloud(Construct):
     """One region of an OpenStack cloud.
 
     Credentials come from where the OpenStack provider looks for them (OS_... in the environment,
-    clouds.yaml), never from the program. The provider up to 2.x talks to Octavia only where
+    clouds.yaml), never from the program. The provider 1.x talks to Octavia only where
     OS_USE_OCTAVIA=true is in the environment.
 
     Attributes:

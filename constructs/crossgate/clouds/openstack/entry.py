@@ -19,7 +19,7 @@ from crossgate.clouds.openstack.machines import own_reservation
 from crossgate.clouds.openstack.tags import words
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.names import shortened
-from crossgate.specs import Ports
+from crossgate.model.net import Ports
 from crossgate.terraform.engine import Fn
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from crossgate.model.names import shortened
 
 if TYPE_CHECKING:
     from crossgate.clouds.openstack.cloud import OpenStackCloud
-    from crossgate.specs import Ingress, Ports
+    from crossgate.model.net import Ports
+    from crossgate.specs import Ingress
     from crossgate.terraform.engine import Construct
 
 _NO_ID = re.compile(r"[^A-Za-z0-9-]+")

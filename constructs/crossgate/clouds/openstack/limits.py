@@ -24,4 +24,4 @@ PAUSE_SECONDS = 3600
 """Longest pause between two batches of a group (Heat's source, `InstanceGroup.validate`)."""
 
 ROLLOUT_MINUTES = 24 * 60
-"""Longest rollout that we let Heat and Terraform wait for: our own bound, a working day is less."""
+"""Longest rollout that Heat and Terraform are asked to wait for: a bound of our own."""

@@ -45,7 +45,9 @@ class OpenStackProfile:
         zones: availability zones over which fixed machines are spread; with fewer than two, Nova
             chooses.
         credential: which credentials the cloud gives: `any`, or `application-credential` only.
-        heat: whether it has Heat, which groups need; default False, as for all optional services.
+        heat: whether it has Heat, which groups need, and its Keystone gives trusts to the
+            credentials in use, which Heat needs (see docs/openstack.md); default False, as for all
+            optional services.
         octavia: whether it has Octavia, which entries need.
         aodh: whether it has Aodh and measures.
         barbican: whether it has Barbican.

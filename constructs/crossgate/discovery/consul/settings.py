@@ -6,8 +6,8 @@ from typing import Annotated
 
 import pydantic
 
+from crossgate.model.net import Ports
 from crossgate.model.value import value
-from crossgate.specs import Ports
 
 _Version = Annotated[str, pydantic.Field(pattern=r"^\d+\.\d+\.\d+$")]
 
@@ -56,8 +56,8 @@ HTTP_ADDRESS = f"127.0.0.1:{HTTP_PORT}"
 USER = "consul"
 """The system user of the agent; the package makes it."""
 
-CONFIG_DIRECTORY = "/etc/consul.d"
-"""The agent reads every .json and .hcl file here, in the order of their names."""
+CONFIG_DIRECTORY = "/etc/crossgate/consul"
+"""Not /etc/consul.d: HashiCorp's package puts a file of its own there, which would be read too."""
 
 DATA_DIRECTORY = "/opt/consul"
 """The agent's state; the package makes it. It must never be part of a machine image."""
