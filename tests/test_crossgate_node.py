@@ -39,6 +39,7 @@ def test_the_node_of_the_wheel_is_taken(environment: pytest.MonkeyPatch, tmp_pat
 
     assert os.environ["JSII_NODE"] == str(node)
     assert os.environ["NODE_COMPILE_CACHE"] == "/home/somebody/.cache/crossgate/node"
+    assert os.environ["NODE_NO_WARNINGS"] == "1"
 
 
 def test_a_node_that_the_user_names_is_left_alone(
@@ -52,6 +53,7 @@ def test_a_node_that_the_user_names_is_left_alone(
 
     assert os.environ["JSII_NODE"] == "/opt/mine/node"
     assert "NODE_COMPILE_CACHE" not in os.environ
+    assert "NODE_NO_WARNINGS" not in os.environ
 
 
 def test_a_cache_that_the_user_names_is_left_alone(

@@ -64,6 +64,11 @@ def test_one_child_for_each_cloud(stack, api, here, there):
     assert [child.node.id for child in group.node.children] == ["here", "there"]
 
 
+def test_a_name_holds_what_every_cloud_accepts(stack, api, here):
+    AutoScalingGroup(stack, "My_API", clouds=[here], service=api)
+    assert here.asked[0].name == "test-my-api"
+
+
 def test_names_are_known_as_the_construct_is_made(stack, api, here):
     AutoScalingGroup(stack, "api", clouds=[here], service=api)
     assert here.asked[0].name == "test-api"

@@ -125,10 +125,17 @@ class Connections:
         for cloud, firewall in self._firewalls.items():
             entry = self._entries.get(cloud)
             if not isinstance(rule.peer, Connections):
-                if entry is not None and rule.ports.first in entry.ports:
-                    entry.allow(rule.peer, rule.ports.first)
-                else:
+                led = self._allow_through(entry, rule.peer, rule.ports) if entry else 0
+                if led < len(rule.ports):
                     firewall.allow(Ingress(peer=rule.peer, ports=rule.ports, why=rule.why))
             elif cloud in rule.peer.firewalls:
                 peer = rule.peer.firewalls[cloud]
                 firewall.allow(Ingress(peer=peer, ports=rule.ports, why=rule.why))
+
+    @staticmethod
+    def _allow_through(entry: Entry, source: IPv4Network, ports: Ports) -> int:
+        """Open the listeners among `ports`; returns how many there are."""
+        listeners = [port for port in entry.ports if ports.holds(port)]
+        for port in listeners:
+            entry.allow(source, port)
+        return len(listeners)

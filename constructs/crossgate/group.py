@@ -72,7 +72,7 @@ class AutoScalingGroup(Construct):
         self.clouds = checked_clouds(clouds, path)
         self.service = service
         self.discovery = discovery
-        name = f"{name_of(scope)}-{id}"
+        name = name_of(scope, id)
         sizes = by_cloud(
             capacity, clouds, default=_DEFAULT_CAPACITY, argument="capacity", path=path
         )

@@ -167,6 +167,14 @@ def test_nobody_reaches_a_listener_until_let_in(make_balancer, discovery, stack,
     assert [(str(n), p) for n, p in here.entries[0].allowed] == [("198.51.100.0/24", 9000)]
 
 
+def test_a_range_of_ports_opens_every_listener_in_it(make_balancer, discovery, stack, here, api):
+    listeners = [Listener(port=port, to=api) for port in (9000, 9001)]
+    edge = balanced(make_balancer, stack, discovery, [here], listeners)
+    edge.connections.allow_from("198.51.100.0/24", port=Ports(first=9000, last=9001))
+    assert [port for _, port in here.entries[0].allowed] == [9000, 9001]
+    assert not any("198.51" in peer for peer, _ in peers(firewall_of(here, "test-edge")))
+
+
 def test_a_listener_says_itself_who_may_connect(make_balancer, discovery, stack, here, api):
     balanced(
         make_balancer,

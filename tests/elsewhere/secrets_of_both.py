@@ -17,5 +17,5 @@ aws = AwsCloud(
     image="ami-0123456789abcdef0",
 )
 ConsulServers(stack, "consul", clouds=[aws])
-TerraformOutput(stack, "name", value=Pet(stack, "name").id)
+TerraformOutput(stack, "pet", value=Pet(stack, "name").id)
 app.synth()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.elsewhere.conftest import Elsewhere, assert_terraform_accepts
-from tools.toolbox import write_program
+from tests.elsewhere.conftest import HERE, Elsewhere, assert_terraform_accepts
+from tools.toolbox import program, write_program
 
 pytestmark = pytest.mark.terraform
 
@@ -120,3 +121,22 @@ def test_what_only_the_whole_stack_shows_is_said_clearly(elsewhere, tmp_path):
         "  do:   AutoScalingGroup(..., service=shop, discovery=...) in aws"
     ) in done.stderr
     assert not [path for path in (tmp_path / "cdktf.out").rglob("*") if path.is_file()]
+
+
+def test_their_type_checker_reads_our_types(elsewhere, tmp_path):
+    def checked(text: str) -> str:
+        (tmp_path / "main.py").write_text(text)
+        words = ["--strict", "--config-file=", "--cache-dir", tmp_path / "cache", "main.py"]
+        return subprocess.run(
+            [program("mypy"), "--python-executable", elsewhere.python, *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+
+    right = (HERE / "app.py").read_text()
+    assert checked(right).startswith("Success")
+    wrong = checked(right.replace("region=REGION", "regoin=REGION").replace("(2, 8)", '("2", 8)'))
+    assert 'Unexpected keyword argument "regoin" for "AwsCloud"' in wrong
+    assert 'Argument 1 to "Capacity" has incompatible type "str"' in wrong

@@ -80,3 +80,13 @@ class InstanceRefresh:
     min_healthy: Share = 1.0
     max_healthy: Annotated[float, pydantic.Field(ge=1, le=2)] = 1.1
     warmup: Duration = timedelta(minutes=1)
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that AWS refuses: at most 100 percentage points apart."""
+        if self.max_healthy - self.min_healthy > 1:
+            raise ConfigError(
+                "the bounds are more than 1.0 apart",
+                path="InstanceRefresh",
+                got=f"min_healthy={self.min_healthy}, max_healthy={self.max_healthy}",
+                want="max_healthy - min_healthy <= 1.0",
+            )

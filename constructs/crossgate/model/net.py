@@ -48,6 +48,14 @@ class Ports:
                 do=f"write Ports(first={self.last}, last={self.first})",
             )
 
+    def __len__(self) -> int:
+        """Count the ports."""
+        return self.last - self.first + 1
+
+    def holds(self, port: int) -> bool:
+        """Return whether a TCP port is one of them."""
+        return self.transport == "tcp" and self.first <= port <= self.last
+
     def __str__(self) -> str:
         """Show it as the field does: `tcp/8301` or `tcp/21000-21255`."""
         ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"

@@ -47,11 +47,12 @@ else:
     Lifecycle = dict[str, Any]
     ResourceMeta = Table
 
+# Each with the engine's own word for it, and what it may be.
 _LIFECYCLE = {
-    "create_before_destroy": (bool,),
-    "prevent_destroy": (bool,),
-    "ignore_changes": (str, list, tuple),
-    "replace_triggered_by": (list, tuple),
+    "create_before_destroy": ("createBeforeDestroy", (bool,)),
+    "prevent_destroy": ("preventDestroy", (bool,)),
+    "ignore_changes": ("ignoreChanges", (str, list, tuple)),
+    "replace_triggered_by": ("replaceTriggeredBy", (list, tuple)),
 }
 
 
@@ -79,7 +80,7 @@ class Block:
         self._construct: Construct | None = None
         reading = Reading()
         try:
-            self.meta = self._taken_meta()
+            self.config = self._taken_config()
             for name, value in self._given.items():
                 if name not in fields_of(self._table) and isinstance(
                     getattr(owner, name, None), attribute
@@ -118,7 +119,7 @@ class Block:
             return [error if self._construct is None else error.at(path_of(self._construct))]
         return []
 
-    def _taken_meta(self) -> dict[str, Any]:
+    def _taken_config(self) -> dict[str, Any]:
         """Take out, check and return what is meant for Terraform itself, as the engine wants it."""
         provider = self._given.pop("provider", None)
         depends_on = self._given.pop("depends_on", None) or ()
@@ -138,25 +139,27 @@ class Block:
                 continue
             if name not in _LIFECYCLE:
                 raise unknown(f"lifecycle.{name}", name, value, _LIFECYCLE)
-            if not isinstance(value, _LIFECYCLE[name]):
-                want = "True or False" if bool in _LIFECYCLE[name] else "a list"
+            if not isinstance(value, _LIFECYCLE[name][1]):
+                want = "True or False" if bool in _LIFECYCLE[name][1] else "a list"
                 raise ArgumentError(
                     "is of the wrong type", path=f"lifecycle.{name}", got=value, want=want
                 )
-        meta = {
+        config = {
             "provider": provider,
-            "depends_on": list(depends_on),
+            "dependsOn": list(depends_on),
             "lifecycle": {
-                name: [_address(x) for x in value]
-                if name == "replace_triggered_by"
-                else list(value)
-                if isinstance(value, tuple)
-                else value
+                _LIFECYCLE[name][0]: _plain_lifecycle(name, value)
                 for name, value in lifecycle.items()
                 if value is not None
             },
         }
-        return {name: value for name, value in meta.items() if value}
+        return {name: value for name, value in config.items() if value}
+
+
+def _plain_lifecycle(name: str, value: Any) -> object:  # noqa: ANN401  # as the table says
+    if name == "replace_triggered_by":
+        return [_address(trigger) for trigger in value]
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _address(trigger: object) -> str:

@@ -1,7 +1,6 @@
 """The one module that imports the engine, `cdktf` or its continuation `cdktn`.
 
-The one that the app has imported wins; else the one that the variable CROSSGATE_ENGINE names; else
-the one installed, cdktf first. Both have one API, so the types are cdktf's.
+`crossgate.terraform.choice` says which. Both have one API, so the types are cdktf's.
 """
 
 # ruff: noqa: TC004  # the checker reads these imports, and the run takes the same names from the
@@ -11,15 +10,13 @@ from __future__ import annotations
 
 import gc
 import importlib
-import importlib.util
-import os
 import re
-import sys
 from typing import TYPE_CHECKING
 
 # Before the engine: importing it starts the kernel.
 import crossgate_node
 from crossgate.errors import ConfigError
+from crossgate.terraform.choice import ENGINE, VARIABLE
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,9 +36,7 @@ if TYPE_CHECKING:
         TerraformLocal,
         TerraformOutput,
         TerraformProvider,
-        TerraformProviderConfig,
         TerraformResource,
-        TerraformResourceConfig,
         TerraformStack,
         TerraformVariable,
         Token,
@@ -69,9 +64,7 @@ __all__ = [
     "TerraformLocal",
     "TerraformOutput",
     "TerraformProvider",
-    "TerraformProviderConfig",
     "TerraformResource",
-    "TerraformResourceConfig",
     "TerraformStack",
     "TerraformVariable",
     "Token",
@@ -86,38 +79,6 @@ __all__ = [
     "stack_of",
 ]
 
-_ENGINES = ("cdktf", "cdktn")
-_VARIABLE = "CROSSGATE_ENGINE"
-
-
-def _chosen() -> str:
-    """Return the name of the engine to use.
-
-    Raises:
-        ConfigError: none is installed, or the variable names none.
-
-    """
-    named = os.environ.get(_VARIABLE)
-    if named and named not in _ENGINES:
-        raise ConfigError(
-            "names no engine",
-            path=_VARIABLE,
-            got=named,
-            want=" or ".join(_ENGINES),
-            do=f"unset {_VARIABLE} to take the one that is installed",
-        )
-    imported = [name for name in _ENGINES if name in sys.modules]
-    if len(imported) == 1:
-        return imported[0]
-    if named:
-        return named
-    for name in imported or _ENGINES:
-        if importlib.util.find_spec(name) is not None:
-            return name
-    raise ConfigError(
-        "no engine is installed", want=" or ".join(_ENGINES), do="pip install 'cdktf>=0.21,<0.22'"
-    )
-
 
 def _imported(name: str) -> ModuleType:
     try:
@@ -126,12 +87,9 @@ def _imported(name: str) -> ModuleType:
         if error.name != name:
             raise
         raise ConfigError(
-            "the engine is not installed", path=_VARIABLE, got=name, do=f"pip install {name}"
+            "the engine is not installed", path=VARIABLE, got=name, do=f"pip install {name}"
         ) from None
 
-
-ENGINE = _chosen()
-"""The name of the engine in use: `cdktf` or `cdktn`."""
 
 if not TYPE_CHECKING:
     crossgate_node.choose_node()

@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 NAME_LIMIT = 63
 
 
-def name_of(construct: Construct) -> str:
+def name_of(construct: Construct, *more: str) -> str:
     """Return the name of a construct in the clouds: stack and ids, joined by hyphens.
 
     Longer than 63 characters is cut and marked with a hash of the whole; a cloud with a smaller
     limit cuts further.
+
+    Args:
+        construct: the construct.
+        more: ids below it, for a construct that is still to be made.
+
     """
-    text = re.sub(r"[^a-z0-9]+", "-", path_of(construct).lower()).strip("-")
+    path = "/".join((path_of(construct), *more))
+    text = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
     return shortened(text, NAME_LIMIT)

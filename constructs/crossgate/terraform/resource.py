@@ -6,7 +6,7 @@ are checked as the construct is made, before the engine hears of it.
 
 from __future__ import annotations
 
-from functools import cache, partialmethod
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from crossgate.errors import ConfigError
@@ -15,9 +15,7 @@ from crossgate.terraform.engine import (
     TerraformDataSource,
     TerraformElement,
     TerraformProvider,
-    TerraformProviderConfig,
     TerraformResource,
-    TerraformResourceConfig,
     invoke,
     make,
     path_of,
@@ -26,9 +24,9 @@ from crossgate.terraform.ledger import ledger_of, put_over
 from crossgate.terraform.logical_id import logical_id, name_differently
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from crossgate.terraform.engine import Construct, ITerraformDependable
+    from crossgate.terraform.engine import Construct
 
 __all__ = ["DataSource", "Lifecycle", "Provider", "Resource", "ResourceMeta"]
 
@@ -77,7 +75,7 @@ class Resource(TerraformResource):
 
     def __init__(self, scope: Construct, id: str, given: Mapping[str, Any], /) -> None:
         self._block = Block(type(self), scope, id, given)
-        make(self, scope, id, _config(self.terraform_type, **self._block.meta))
+        make(self, scope, id, _config(self.terraform_type, self._block.config))
         self._block.belongs_to(self)
         self._overrides: dict[str, Any] = {}
         self._moved = False
@@ -124,7 +122,7 @@ class DataSource(TerraformDataSource):
 
     def __init__(self, scope: Construct, id: str, given: Mapping[str, Any], /) -> None:
         self._block = Block(type(self), scope, id, given)
-        make(self, scope, id, _config(self.terraform_type, **self._block.meta))
+        make(self, scope, id, _config(self.terraform_type, self._block.config))
         self._block.belongs_to(self)
         self._overrides: dict[str, Any] = {}
         ledger_of(self).add(self)
@@ -170,18 +168,16 @@ class Provider(TerraformProvider):
             type(self), scope, id, {n: value for n, value in given.items() if n != "alias"}
         )
         self._aliased = {"alias": alias} if alias else {}
-        config = TerraformProviderConfig(
+        config = {
             # What the engine writes into each resource that uses it. It would make this of a type
             # and an alias, and ask Python for the alias four times for every such resource.
-            terraform_resource_type=f"{self.terraform_type}.{alias}"
-            if alias
-            else self.terraform_type,
-            terraform_generator_metadata={
-                "provider_name": self.terraform_type,
-                "provider_version_constraint": self.version,
+            "terraformResourceType": ".".join(filter(None, (self.terraform_type, alias))),
+            "terraformGeneratorMetadata": {
+                "providerName": self.terraform_type,
+                "providerVersionConstraint": self.version,
             },
-            terraform_provider_source=self.source,
-        )
+            "terraformProviderSource": self.source,
+        }
         make(self, scope, id, config)
         self._block.belongs_to(self)
 
@@ -203,37 +199,14 @@ def _token(construct: Resource | DataSource, path: str) -> str:
     return token
 
 
-def _config(
-    terraform_type: str,
-    *,
-    provider: TerraformProvider | None = None,
-    depends_on: Sequence[ITerraformDependable] | None = None,
-    lifecycle: dict[str, Any] | None = None,
-) -> TerraformResourceConfig:
-    if depends_on or lifecycle:
-        return TerraformResourceConfig(
-            terraform_resource_type=terraform_type,
-            terraform_generator_metadata=_generator(terraform_type),
-            provider=provider,
-            depends_on=depends_on,
-            lifecycle=lifecycle,
-        )
-    return _plain_config(terraform_type, provider)
-
-
-@cache
-def _plain_config(
-    terraform_type: str, provider: TerraformProvider | None
-) -> TerraformResourceConfig:
-    return TerraformResourceConfig(
-        terraform_resource_type=terraform_type,
-        terraform_generator_metadata=_generator(terraform_type),
-        provider=provider,
-    )
-
-
-def _generator(terraform_type: str) -> dict[str, str]:
-    return {"provider_name": terraform_type.partition("_")[0]}
+def _config(terraform_type: str, more: Mapping[str, object]) -> dict[str, object]:
+    # The wire form of the engine's TerraformResourceConfig, whose Python class would check again.
+    generator = {"providerName": terraform_type.partition("_")[0]}
+    return {
+        "terraformResourceType": terraform_type,
+        "terraformGeneratorMetadata": generator,
+        **more,
+    }
 
 
 def _refuse_hcl(construct: TerraformElement) -> NoReturn:

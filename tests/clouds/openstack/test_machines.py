@@ -87,7 +87,7 @@ def test_no_apply_replaces_machines_that_serve_and_their_metadata_show_a_change(
 
 
 def test_an_apply_replaces_machines_of_which_none_must_serve(stack, synth):
-    made = built(stack, synth, refresh=InstanceRefresh(min_healthy=0.0))
+    made = built(stack, synth, refresh=InstanceRefresh(min_healthy=0.0, max_healthy=1.0))
     assert "lifecycle" not in named(made, INSTANCE, "test-consul-0")
 
 

@@ -60,7 +60,7 @@ def whole(stack, **changes):
         count=2,
         reservation=spec.reservation,
         entry=entry,
-        refresh=InstanceRefresh(min_healthy=0.0),
+        refresh=InstanceRefresh(min_healthy=0.0, max_healthy=1.0),
     )
     cloud.machines(stack, "edge", edge)
     part = Construct(stack, "part")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crossgate.boot.document import Document, File
+from crossgate.boot.document import Document
 from crossgate.discovery.consul.agent import client_document, server_document
 from crossgate.discovery.consul.settings import (
     CONFIG_DIRECTORY,
@@ -22,6 +22,7 @@ from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.service import Service
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses, Tagged
+from tests.discovery.consul.programs import assert_consul_accepts, configuration
 from tools import toolbox
 
 if TYPE_CHECKING:
@@ -54,14 +55,6 @@ def client(join: Join = ADDRESSES) -> Document:
     return client_document(datacenter="nova", gossip_key=KEY, join=join, services=SERVICES)
 
 
-def configuration(document: Document) -> dict[str, File]:
-    return {
-        file.path.removeprefix(f"{CONFIG_DIRECTORY}/"): file
-        for _, file in document.written()
-        if file.path.startswith(f"{CONFIG_DIRECTORY}/")
-    }
-
-
 def settings(document: Document) -> dict[str, Any]:
     """Return what the agent's settings say, all files together."""
     found: dict[str, Any] = {}
@@ -74,17 +67,7 @@ def settings(document: Document) -> dict[str, Any]:
 @pytest.mark.parametrize("join", [ADDRESSES, TAGGED], ids=["addresses", "tag"])
 @pytest.mark.parametrize("make", [server, client])
 def test_consul_accepts_the_configuration(tmp_path: Path, make: Any, join: Join) -> None:
-    for name, file in configuration(make(join)).items():
-        text = Text.of(file.text).sample(known=KNOWN)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    # This machine may have no private address; the last file has the last word.
-    (tmp_path / "zz.json").write_text('{"bind_addr": "127.0.0.1"}', encoding="utf-8")
-    done = subprocess.run(
-        [toolbox.program("consul"), "validate", tmp_path],
-        env=toolbox.environment(), check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Configuration is valid!" in done.stdout
+    assert_consul_accepts(make(join), tmp_path, KNOWN)
 
 
 @pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])

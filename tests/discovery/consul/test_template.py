@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
-import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +15,8 @@ from crossgate.errors import ConfigError
 from crossgate.model.service import Service
 from crossgate.model.text import Quoted, Reference, Text
 from crossgate.specs import ServerLines, WatchedFile
+from tests.discovery.consul import programs
+from tests.discovery.consul.programs import Consul, running_consul
 from tools import toolbox
 
 if TYPE_CHECKING:
@@ -45,26 +43,8 @@ def files(file: WatchedFile = FILE) -> dict[str, str]:
 
 def rendered(folder: Path, pieces: list[Text | ServerLines], address: str = "127.0.0.1:9") -> str:
     """Return what the real consul-template makes of `pieces`."""
-    source, made = folder / "source.tpl", folder / "made"
-    made.unlink(missing_ok=True)
-    source.write_bytes(template(pieces).sample().encode())
-    config = {
-        "consul": {"address": address},
-        "template": [
-            {
-                "source": str(source),
-                "destination": str(made),
-                "left_delimiter": LEFT,
-                "right_delimiter": RIGHT,
-            }
-        ],
-    }
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    subprocess.run(
-        [toolbox.program("consul-template"), "-once", f"-config={folder / 'config.json'}"],
-        check=True, capture_output=True, timeout=30,
-    )  # fmt: skip
-    return made.read_bytes().decode()
+    text = template(pieces).sample()
+    return programs.rendered(folder, text, address, left=LEFT, right=RIGHT)
 
 
 @pytest.mark.live
@@ -148,67 +128,10 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-class Consul:
-    """A Consul of one agent, told what to list."""
-
-    def __init__(self, port: int) -> None:
-        self.address = f"127.0.0.1:{port}"
-
-    def put(self, path: str, body: object) -> None:
-        connection = http.client.HTTPConnection(self.address, timeout=5)
-        with contextlib.closing(connection):
-            connection.request("PUT", path, body=json.dumps(body))
-            response = connection.getresponse()
-            assert response.status == 200, response.read()
-
-    def register(self, node: str, address: str, id: str, port: int, status: str) -> None:
-        check = {
-            "Node": node,
-            "CheckID": "_service_maintenance:api" if status == "maintenance" else f"check:{id}",
-            "ServiceID": id,
-            "Status": "critical" if status == "maintenance" else status,
-        }
-        body = {
-            "Node": node,
-            "Address": address,
-            "SkipNodeUpdate": False,
-            "Service": {"ID": id, "Service": "api", "Port": port},
-            "Check": check,
-        }
-        self.put("/v1/catalog/register", body)
-
-
 @pytest.fixture
-def consul(tmp_path: Path) -> Iterator[Consul]:
-    http_port = free_port()
-    ports = {name: free_port() for name in ("server", "serf-lan", "serf-wan")}
-    process = subprocess.Popen(
-        [
-            toolbox.program("consul"), "agent", "-dev", "-bind=127.0.0.1", "-log-level=error",
-            f"-http-port={http_port}", "-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1",
-            *(f"-{name}-port={port}" for name, port in ports.items()),
-        ],
-        env=toolbox.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        found = Consul(http_port)
-        last = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(OSError, AssertionError):
-                found.put("/v1/kv/ready", 1)
-                break
-            assert process.poll() is None
-            assert time.monotonic() < last
-            time.sleep(0.1)
+def consul() -> Iterator[Consul]:
+    with running_consul() as found:
         yield found
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.mark.live

@@ -74,7 +74,7 @@ class HAProxyNodes(Construct):
             _check_count(number, f"{path}/{cloud.name}")
         for cloud in self.clouds:
             discovery.joins(cloud)
-        name = f"{name_of(scope)}-{id}"
+        name = name_of(scope, id)
 
         super().__init__(scope, id)
         self.connections = Connections(path, admin_ports=(STATS_PORT, HEALTH_PORT))

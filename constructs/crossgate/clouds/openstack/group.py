@@ -113,7 +113,7 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
                 path=spec.name,
                 got=f"{spec.capacity.most} machines, {plan.batch} at a time",
                 want=f"at most {limits.ROLLOUT_MINUTES // 60} hours",
-                do="InstanceRefresh(max_healthy=2) replaces more at a time, or min_healthy below 1",
+                do="InstanceRefresh(max_healthy=2.0) replaces more at a time",
             )
         )
     if plan.pause > limits.PAUSE_SECONDS:

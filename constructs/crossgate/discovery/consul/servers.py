@@ -77,7 +77,7 @@ class ConsulServers(Construct):
         )
         for cloud, number in counts.items():
             odd_server_count.check(number, f"{path}/{cloud.name}: count")
-        name = f"{name_of(scope)}-{id}"
+        name = name_of(scope, id)
 
         super().__init__(scope, id)
         self.versions = versions

@@ -1,0 +1,245 @@
+"""Every boot document of the two-cloud gateway, judged by the programs that will read it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from crossgate import App, AwsCloud, OpenStackCloud, Reference, TerraformOutput, Text
+from crossgate.balancers.haproxy.settings import LAYOUT
+from crossgate.boot.cloud_init import render
+from crossgate.boot.document import Document, unit_path
+from crossgate.boot.script import BOOT_SCRIPT
+from stacks.gateway import GatewayStack
+from tests.boot import programs
+from tests.discovery.consul.programs import (
+    assert_consul_accepts,
+    configuration,
+    rendered,
+    running_consul,
+)
+from tools.toolbox import environment, program
+
+MACHINES = [
+    (cloud, f"gateway-gw-{name}")
+    for cloud in ("aws", "nova")
+    for name in ("api", "discovery", "edge")
+]
+BALANCERS = [machine for machine in MACHINES if machine[1].endswith("-edge")]
+_LOCAL = re.compile(r"\$\{(?!local\.)[^${}]+\}")
+
+
+@dataclass
+class Built:
+    """The gateway as it was built and written.
+
+    Attributes:
+        documents: what each cloud was asked to give to its machines, by cloud and name.
+        json: what synthesis wrote.
+        known: a value for each thing that only Terraform knows.
+
+    """
+
+    documents: dict[tuple[str, str], Document] = field(default_factory=dict)
+    json: dict[str, Any] = field(default_factory=dict)
+    known: dict[Reference, str] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Build the example, listening to what its clouds are asked."""
+    found = Built()
+    folder = tmp_path_factory.mktemp("gateway")
+    app = App(outdir=str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (AwsCloud, OpenStackCloud):
+            for method in ("group", "machines"):
+                patch.setattr(kind, method, _listening(getattr(kind, method), found))
+        stack = GatewayStack(app, "gateway")
+    references = {r for d in found.documents.values() for r in render(d).references()}
+    # The engine says in an output what stands behind a token.
+    outputs = {r: TerraformOutput(stack, f"o{n}", value=r.token) for n, r in enumerate(references)}
+    app.synth()
+    found.json = json.loads((folder / "stacks" / "gateway" / "cdk.tf.json").read_text())
+    for reference, output in outputs.items():
+        expression = found.json["output"][output.friendly_unique_id]["value"]
+        found.known[reference] = value(expression)
+    return found
+
+
+def _listening(build: Any, found: Built) -> Any:
+    def listening(cloud: Any, scope: Any, id: str, spec: Any) -> Any:
+        found.documents[cloud.name, spec.name] = spec.document
+        return build(cloud, scope, id, spec)
+
+    return listening
+
+
+def value(expression: str) -> str:
+    """Return what stands for the value of an expression of Terraform, of the same kind."""
+    made = hashlib.sha256(expression.encode()).digest()
+    if "fixed_ips" in expression:
+        return f"10.30.0.{made[0]}"
+    return base64.b64encode(made).decode() if ".base64" in expression else made.hex()
+
+
+@pytest.fixture(params=MACHINES, ids="/".join)
+def document(request: pytest.FixtureRequest, built: Built) -> Document:
+    return built.documents[request.param]
+
+
+def test_every_machine_of_the_gateway_is_here(built):
+    assert sorted(built.documents) == MACHINES
+
+
+@pytest.mark.root
+def test_the_programs_of_a_machine_accept_its_document(document, tmp_path):
+    """cloud-init takes all of it, systemd its units, shellcheck its scripts."""
+    programs.assert_accepted(document, tmp_path)
+
+
+def test_cloud_init_finds_the_files_and_the_script_and_nothing_else(document):
+    """cloud-init's own schema lets a misspelt key pass."""
+    found = yaml.safe_load(render(document).sample())
+    assert set(found) == {"write_files", "runcmd"}
+    paths = [file.path for _, file in document.written()]
+    assert [entry["path"] for entry in found["write_files"]] == [*paths, BOOT_SCRIPT]
+    assert found["runcmd"] == [["sh", BOOT_SCRIPT]]
+
+
+def test_no_unit_escapes_systemds_eye(document):
+    """What is a unit by its name is one in the document, and so was verified."""
+    units = {unit_path(unit.name) for unit in document.units if unit.text is not None}
+    assert {f.path for _, f in document.written() if f.path.endswith(".service")} == units
+    assert units
+
+
+@pytest.mark.live
+def test_consul_accepts_its_configuration(built, document, tmp_path):
+    assert {"agent.json", "gossip.json"} <= set(configuration(document))
+    assert_consul_accepts(document, tmp_path, built.known)
+
+
+@pytest.fixture(scope="module")
+def consul_address() -> Iterator[str]:
+    """A Consul that knows two machines which run the API."""
+    with running_consul() as consul:
+        for number in (1, 2):
+            consul.register(f"api-{number}", f"10.20.0.{number}", "api", 9190, "passing")
+        yield consul.address
+
+
+@pytest.mark.live
+@pytest.mark.root
+@pytest.mark.parametrize("machine", BALANCERS, ids="/".join)
+def test_haproxy_accepts_what_consul_template_makes_of_two_servers(
+    built, consul_address, tmp_path, machine
+):
+    files = {
+        file.path: Text.of(file.text).sample(known=built.known)
+        for _, file in built.documents[machine].written()
+    }
+    (settings,) = (json.loads(t) for p, t in files.items() if p.endswith("haproxy.json"))
+    (wanted,) = settings["template"]
+    assert wanted["destination"] == LAYOUT.staged
+    text = rendered(
+        tmp_path,
+        files[wanted["source"]],
+        consul_address,
+        left=wanted["left_delimiter"],
+        right=wanted["right_delimiter"],
+    )
+    servers = re.findall(r"^ +server \S+ (\S+)", text, re.MULTILINE)
+    assert servers == ["10.20.0.1:9190", "10.20.0.2:9190"]
+    config = _at_home(text, files, tmp_path / "machine")
+    done = subprocess.run(
+        [program("haproxy"), "-c", "-dW", "-V", "-f", config],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Configuration file is valid" in done.stdout
+
+
+def _at_home(text: str, files: Mapping[str, str], root: Path) -> Path:
+    """Write a balancer's configuration, with the files that it names, below a root of its own."""
+    for place in dataclasses.asdict(LAYOUT).values():
+        path = root / place[1:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if place in files:
+            path.write_text(files[place])
+        text = text.replace(f" {place}", f" {path}")
+    (root / LAYOUT.chroot[1:]).mkdir(parents=True, exist_ok=True)
+    config = root / "haproxy.cfg"
+    config.write_text(text)
+    return config
+
+
+@pytest.mark.terraform
+def test_a_machine_receives_its_document_byte_for_byte(built, tmp_path):
+    """Through the JSON and the real Terraform, as user data or inside a Heat template."""
+    expressions = dict(_given(built.json["resource"]))
+    outputs = {f"{cloud}_{name}": {"value": text} for (cloud, name), text in expressions.items()}
+    configuration = {"locals": _known_locals(built.json["locals"]), "output": outputs}
+    (tmp_path / "main.tf.json").write_text(json.dumps(configuration))
+    for words in (["apply", "-auto-approve"], ["output", "-json"]):
+        done = subprocess.run(
+            [program("terraform"), *words],
+            cwd=tmp_path,
+            env=environment(),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    received = json.loads(done.stdout)
+    assert sorted(expressions) == MACHINES
+    for (cloud, name), document in built.documents.items():
+        got = _unpacked(received[f"{cloud}_{name}"]["value"])
+        assert got == render(document).sample(known=built.known), name
+
+
+def _given(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield what each kind of machine is given, as an expression, by cloud and name."""
+    for block in resources["aws_launch_template"].values():
+        yield ("aws", block["name"]), block["user_data"]
+    for block in resources["openstack_compute_instance_v2"].values():
+        yield ("nova", block["name"].rpartition("-")[0]), block["user_data"]
+    for block in resources["openstack_orchestration_stack_v1"].values():
+        yield ("nova", block["name"]), block["template_opts"]["Bin"]
+
+
+def _known_locals(written: Mapping[str, str]) -> dict[str, str]:
+    """Return the local values, those of resources replaced by what stands for them."""
+    return {name: value(text) if _LOCAL.fullmatch(text) else text for name, text in written.items()}
+
+
+def _unpacked(received: str) -> str:
+    """Return user data as cloud-init finds it."""
+    if received.startswith("{"):
+        return str(_user_data(json.loads(received)))
+    if received.startswith("#cloud-config"):
+        return received
+    return gzip.decompress(base64.b64decode(received)).decode()
+
+
+def _user_data(template: Any) -> Any:
+    """Return the user data of the one kind of machine in a Heat template."""
+    if isinstance(template, list):
+        return next(filter(None, map(_user_data, template)), None)
+    if not isinstance(template, dict):
+        return None
+    return template.get("user_data") or _user_data(list(template.values()))
