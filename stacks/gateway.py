@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from crossgate import (
+    JETSTREAM2,
     AwsCloud,
     Capacity,
     Construct,
@@ -21,7 +22,6 @@ from crossgate import (
     TerraformStack,
     ThriftCheck,
 )
-from crossgate.clouds.openstack import JETSTREAM2
 
 API = Service(
     name="api",

@@ -138,7 +138,8 @@ def planned(shown: Mapping[str, Any], local: Mapping[str, str]) -> Planned:
         block = blocks[resource["address"]]
         provider = providers[block["provider_config_key"]]
         references = block["expressions"].get("template_opts", {}).get("references", ())
-        name = f"{provider['alias']} ({provider['name']})" if "alias" in provider else "secrets"
+        cloud = provider["alias"] if provider["name"] != "random" else "secrets"
+        name = f"{cloud} ({provider['name']})"
         size = _heat_size(references, local)
         found.setdefault(name, []).append({**resource, "size": size})
     return Planned(resources=found)

@@ -5,9 +5,17 @@ The names here are the public face; what is not in `__all__` is private.
 
 from crossgate.balancers.haproxy import HAProxyNodes
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
+from crossgate.boot.document import Command, Document, File, Unit
 from crossgate.clouds.aws import AwsCloud, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.null import NullCloud
-from crossgate.clouds.openstack import OpenStackCloud
+from crossgate.clouds.openstack import (
+    JETSTREAM2,
+    ExistingNetwork,
+    NetworkByName,
+    OpenStackCloud,
+    OpenStackProfile,
+    OwnNetwork,
+)
 from crossgate.connections import Connections
 from crossgate.discovery.consul import ConsulServers
 from crossgate.discovery.consul.plan import Plan as Consul
@@ -36,19 +44,24 @@ from crossgate.terraform.engine import Construct, TerraformOutput, TerraformStac
 
 __all__ = [
     "ANYWHERE",
+    "JETSTREAM2",
     "App",
     "ArgumentError",
     "Artifact",
     "AutoScalingGroup",
     "AwsCloud",
     "Capacity",
+    "Command",
     "ConfigError",
     "Connections",
     "Construct",
     "Consul",
     "ConsulServers",
     "CrossgateError",
+    "Document",
+    "ExistingNetwork",
     "ExistingVpc",
+    "File",
     "FileError",
     "Gateway",
     "GroupPlan",
@@ -60,9 +73,12 @@ __all__ = [
     "Limits",
     "Listener",
     "Machine",
+    "NetworkByName",
     "NullCloud",
     "OnDemand",
     "OpenStackCloud",
+    "OpenStackProfile",
+    "OwnNetwork",
     "OwnVpc",
     "PolicyError",
     "Ports",
@@ -78,5 +94,6 @@ __all__ = [
     "Text",
     "ThriftCheck",
     "ToolError",
+    "Unit",
     "VpcByName",
 ]

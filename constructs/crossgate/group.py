@@ -76,7 +76,9 @@ class AutoScalingGroup(Construct):
         sizes = by_cloud(
             capacity, clouds, default=_DEFAULT_CAPACITY, argument="capacity", path=path
         )
-        markets: dict[Cloud, Market] = by_cloud(market, clouds, default=_DEFAULT_MARKET, argument="market", path=path)
+        markets: dict[Cloud, Market] = by_cloud(
+            market, clouds, default=_DEFAULT_MARKET, argument="market", path=path
+        )
         machines = by_cloud(
             machine, clouds, default=_DEFAULT_MACHINE, argument="machine", path=path
         )

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from crossgate import AwsCloud, ConsulServers, HAProxyNodes, NullCloud, OpenStackCloud
-from crossgate.clouds.openstack import JETSTREAM2
+from crossgate import (
+    JETSTREAM2,
+    AwsCloud,
+    ConsulServers,
+    HAProxyNodes,
+    NullCloud,
+    OpenStackCloud,
+)
 
 CLOUDS = {
     "null": lambda scope, name, network: NullCloud(scope, name, network=network),

@@ -172,7 +172,11 @@ def test_json_quotes_references_among_plain_values():
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | LITERALS,
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | LITERALS,
         lambda inner: st.lists(inner) | st.dictionaries(LITERALS, inner),
     ),
     st.sampled_from([None, 0, 2]),
@@ -189,7 +193,9 @@ def test_json_is_indented_as_python_does():
     assert json_text(data, indent=2).literal == json.dumps(data, indent=2)
 
 
-@pytest.mark.parametrize("wrong", [object(), {1: 2}, b"a", {"a": {1, 2}}, float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "wrong", [object(), {1: 2}, b"a", {"a": {1, 2}}, float("inf"), float("nan")]
+)
 def test_fails_on_what_json_cannot_hold(wrong):
     with pytest.raises(ConfigError, match="cannot be written as JSON"):
         json_text(wrong)

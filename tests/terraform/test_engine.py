@@ -72,7 +72,7 @@ def test_each_engine_writes_the_same_stack(engine: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", [engine for engine in ENGINES if engine != ENGINE])
 def test_resources_and_checks_pass_on_the_engine_that_this_run_has_not(engine: str) -> None:
     asked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    names = ["test_resource.py", "test_checks.py"]
+    names = ["test_resource.py", "test_checks.py", "test_ledger.py"]
     done = subprocess.run(
         [*asked, *(f"tests/terraform/{name}" for name in names)],
         env=os.environ | {"CROSSGATE_ENGINE": engine},

@@ -235,10 +235,16 @@ def _lines(table: Table, want: Wanted) -> Iterator[str]:
     yield from ("", f"class {table.name}Arguments({meta}, total=False):")
     yield from table.arguments or ["    pass"]
     noun = {"Resource": "resource", "DataSource": "data source", "Provider": "provider"}[table.base]
+    inherits = table.base
+    if table.base != "Provider":
+        # Beside the base, not in the class itself: the engine's Python side looks at each name in a
+        # class of ours to see whether it overrides something, for every construct that is made.
+        yield from ("", "", f"class {table.name}Attributes:", *table.attributes)
+        inherits = f"{table.base}, {table.name}Attributes"
     yield from (
         "",
         "",
-        f"class {table.name}({table.base}):",
+        f"class {table.name}({inherits}):",
         f'    """The {noun} `{table.terraform_type}`."""',
         "",
         f'    terraform_type = "{table.terraform_type}"',
@@ -246,8 +252,6 @@ def _lines(table: Table, want: Wanted) -> Iterator[str]:
     )
     if table.base == "Provider":
         yield from (f'    source = "{want.source}"', f'    version = "{want.version}"')
-    else:
-        yield from ("", *table.attributes)
     yield from (
         "",
         "    def __init__(",

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from cdktf import (
         App,
+        Aspects,
         AssetType,
         Fn,
+        IAspect,
         IResolvable,
         ITerraformDependable,
         LocalBackend,
@@ -47,9 +49,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ENGINE",
     "App",
+    "Aspects",
     "AssetType",
     "Construct",
     "Fn",
+    "IAspect",
     "IConstruct",
     "IResolvable",
     "ITerraformDependable",

@@ -7,7 +7,9 @@ from crossgate.terraform.bindings.provider import RandomProvider
 from crossgate.terraform.bindings.random import RandomBytes, RandomPassword
 from crossgate.terraform.engine import Construct, stack_of
 
-_PROVIDER_ID = "random"
+_PROVIDER_ID = "crossgate-random"
+# Terraform takes one provider of a kind without an alias, and that may be the app's own.
+_ALIAS = "crossgate"
 _PASSWORD_LENGTH = 32
 
 
@@ -34,4 +36,6 @@ def random_password(scope: Construct, id: str) -> Reference:
 def _provider(scope: Construct) -> RandomProvider:
     stack = stack_of(scope)
     found = stack.node.try_find_child(_PROVIDER_ID)
-    return found if isinstance(found, RandomProvider) else RandomProvider(stack, _PROVIDER_ID)
+    if isinstance(found, RandomProvider):
+        return found
+    return RandomProvider(stack, _PROVIDER_ID, alias=_ALIAS)

@@ -159,6 +159,14 @@ def test_an_existing_network_is_taken_by_ids(stack, api, synth):
     assert group["vpc_zone_identifier"] == ["subnet-1", "subnet-2"]
 
 
+def test_an_existing_network_by_ids_looks_nothing_up(stack, api, synth):
+    network = ExistingVpc(
+        vpc_id="vpc-1", private=["subnet-1"], public=["subnet-3"], cidr="10.9.0.0/16"
+    )
+    AutoScalingGroup(stack, "api", clouds=[cloud(stack, network=network, zones=None)], service=api)
+    assert "data" not in synth()
+
+
 def test_the_range_of_an_existing_network_is_looked_up_when_unknown(stack):
     network = ExistingVpc(vpc_id="vpc-1", private=["subnet-1"], public=["subnet-3"])
     aws = cloud(stack, network=network)

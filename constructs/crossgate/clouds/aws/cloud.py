@@ -19,7 +19,6 @@ from crossgate.clouds.aws.network import (
     OwnVpc,
     VpcByName,
     build_network,
-    zone_names,
 )
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.market import Spot
@@ -118,7 +117,7 @@ class AwsCloud(Construct):
             self,
             chosen,
             name=name_of(self),
-            zones=zones or zone_names(self, LEAST_ZONES, self.provider),
+            zones=zones,
             provider=self.provider,
         )
 

@@ -163,11 +163,17 @@ class Placement:
 
 
 def build_network(
-    scope: Construct, network: AwsNetwork, *, name: str, zones: Sequence[str], provider: AwsProvider
+    scope: Construct,
+    network: AwsNetwork,
+    *,
+    name: str,
+    zones: Sequence[str] | None,
+    provider: AwsProvider,
 ) -> Placement:
     """Make the network, or find it."""
     if isinstance(network, OwnVpc):
-        return _own(scope, network, name=name, zones=zones, provider=provider)
+        chosen = zones or _zone_names(scope, provider)
+        return _own(scope, network, name=name, zones=chosen, provider=provider)
     if isinstance(network, VpcByName):
         return _by_name(scope, network, provider=provider)
     cidr = network.cidr or DataVpc(scope, "vpc", id=network.vpc_id, provider=provider).cidr_block
@@ -176,10 +182,10 @@ def build_network(
     )
 
 
-def zone_names(scope: Construct, count: int, provider: AwsProvider) -> list[str]:
-    """Return tokens of the first `count` zones that the account has in the region."""
+def _zone_names(scope: Construct, provider: AwsProvider) -> list[str]:
+    """Return tokens of the first zones that the account has in the region."""
     found = DataAvailabilityZones(scope, "zones", state="available", provider=provider)
-    return [found.attribute_path(f"names[{number}]") for number in range(count)]
+    return [found.attribute_path(f"names[{number}]") for number in range(LEAST_ZONES)]
 
 
 def _by_name(scope: Construct, network: VpcByName, *, provider: AwsProvider) -> Placement:

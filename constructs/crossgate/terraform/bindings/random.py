@@ -19,16 +19,18 @@ class RandomBytesArguments(ResourceMeta, total=False):
     length: Required[Num]
 
 
-class RandomBytes(Resource):
-    """The resource `random_bytes`."""
-
-    terraform_type = "random_bytes"
-    arguments = RandomBytesArguments
-
+class RandomBytesAttributes:
     base64 = attribute(str)
     hex = attribute(str)
     keepers = attribute(dict[str, str])
     length = attribute(float)
+
+
+class RandomBytes(Resource, RandomBytesAttributes):
+    """The resource `random_bytes`."""
+
+    terraform_type = "random_bytes"
+    arguments = RandomBytesArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[RandomBytesArguments]
@@ -42,12 +44,7 @@ class RandomIdArguments(ResourceMeta, total=False):
     prefix: Str
 
 
-class RandomId(Resource):
-    """The resource `random_id`."""
-
-    terraform_type = "random_id"
-    arguments = RandomIdArguments
-
+class RandomIdAttributes:
     b64_std = attribute(str)
     b64_url = attribute(str)
     byte_length = attribute(float)
@@ -56,6 +53,13 @@ class RandomId(Resource):
     id = attribute(str)
     keepers = attribute(dict[str, str])
     prefix = attribute(str)
+
+
+class RandomId(Resource, RandomIdAttributes):
+    """The resource `random_id`."""
+
+    terraform_type = "random_id"
+    arguments = RandomIdArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[RandomIdArguments]
@@ -77,12 +81,7 @@ class RandomPasswordArguments(ResourceMeta, total=False):
     upper: Bool
 
 
-class RandomPassword(Resource):
-    """The resource `random_password`."""
-
-    terraform_type = "random_password"
-    arguments = RandomPasswordArguments
-
+class RandomPasswordAttributes:
     bcrypt_hash = attribute(str)
     id = attribute(str)
     keepers = attribute(dict[str, str])
@@ -97,6 +96,13 @@ class RandomPassword(Resource):
     result = attribute(str)
     special = attribute(bool)
     upper = attribute(bool)
+
+
+class RandomPassword(Resource, RandomPasswordAttributes):
+    """The resource `random_password`."""
+
+    terraform_type = "random_password"
+    arguments = RandomPasswordArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[RandomPasswordArguments]

@@ -249,12 +249,7 @@ class AutoscalingGroupArguments(ResourceMeta, total=False):
     warm_pool: Block[AutoscalingGroupWarmPool]
 
 
-class AutoscalingGroup(Resource):
-    """The resource `aws_autoscaling_group`."""
-
-    terraform_type = "aws_autoscaling_group"
-    arguments = AutoscalingGroupArguments
-
+class AutoscalingGroupAttributes:
     arn = attribute(str)
     availability_zones = attribute(list[str])
     capacity_rebalance = attribute(bool)
@@ -291,6 +286,13 @@ class AutoscalingGroup(Resource):
     wait_for_elb_capacity = attribute(float)
     warm_pool_size = attribute(float)
 
+
+class AutoscalingGroup(Resource, AutoscalingGroupAttributes):
+    """The resource `aws_autoscaling_group`."""
+
+    terraform_type = "aws_autoscaling_group"
+    arguments = AutoscalingGroupArguments
+
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingGroupArguments]
     ) -> None:
@@ -308,12 +310,7 @@ class AutoscalingLifecycleHookArguments(ResourceMeta, total=False):
     role_arn: Str
 
 
-class AutoscalingLifecycleHook(Resource):
-    """The resource `aws_autoscaling_lifecycle_hook`."""
-
-    terraform_type = "aws_autoscaling_lifecycle_hook"
-    arguments = AutoscalingLifecycleHookArguments
-
+class AutoscalingLifecycleHookAttributes:
     autoscaling_group_name = attribute(str)
     default_result = attribute(str)
     heartbeat_timeout = attribute(float)
@@ -323,6 +320,13 @@ class AutoscalingLifecycleHook(Resource):
     notification_metadata = attribute(str)
     notification_target_arn = attribute(str)
     role_arn = attribute(str)
+
+
+class AutoscalingLifecycleHook(Resource, AutoscalingLifecycleHookAttributes):
+    """The resource `aws_autoscaling_lifecycle_hook`."""
+
+    terraform_type = "aws_autoscaling_lifecycle_hook"
+    arguments = AutoscalingLifecycleHookArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingLifecycleHookArguments]
@@ -476,12 +480,7 @@ class AutoscalingPolicyArguments(ResourceMeta, total=False):
     target_tracking_configuration: Block[AutoscalingPolicyTargetTrackingConfiguration]
 
 
-class AutoscalingPolicy(Resource):
-    """The resource `aws_autoscaling_policy`."""
-
-    terraform_type = "aws_autoscaling_policy"
-    arguments = AutoscalingPolicyArguments
-
+class AutoscalingPolicyAttributes:
     adjustment_type = attribute(str)
     arn = attribute(str)
     autoscaling_group_name = attribute(str)
@@ -494,6 +493,13 @@ class AutoscalingPolicy(Resource):
     name = attribute(str)
     policy_type = attribute(str)
     scaling_adjustment = attribute(float)
+
+
+class AutoscalingPolicy(Resource, AutoscalingPolicyAttributes):
+    """The resource `aws_autoscaling_policy`."""
+
+    terraform_type = "aws_autoscaling_policy"
+    arguments = AutoscalingPolicyArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingPolicyArguments]
@@ -513,12 +519,7 @@ class AutoscalingScheduleArguments(ResourceMeta, total=False):
     time_zone: Str
 
 
-class AutoscalingSchedule(Resource):
-    """The resource `aws_autoscaling_schedule`."""
-
-    terraform_type = "aws_autoscaling_schedule"
-    arguments = AutoscalingScheduleArguments
-
+class AutoscalingScheduleAttributes:
     arn = attribute(str)
     autoscaling_group_name = attribute(str)
     desired_capacity = attribute(float)
@@ -530,6 +531,13 @@ class AutoscalingSchedule(Resource):
     scheduled_action_name = attribute(str)
     start_time = attribute(str)
     time_zone = attribute(str)
+
+
+class AutoscalingSchedule(Resource, AutoscalingScheduleAttributes):
+    """The resource `aws_autoscaling_schedule`."""
+
+    terraform_type = "aws_autoscaling_schedule"
+    arguments = AutoscalingScheduleArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingScheduleArguments]

@@ -23,12 +23,7 @@ class KeyPairArguments(ResourceMeta, total=False):
     tags_all: MapOf[Str]
 
 
-class KeyPair(Resource):
-    """The resource `aws_key_pair`."""
-
-    terraform_type = "aws_key_pair"
-    arguments = KeyPairArguments
-
+class KeyPairAttributes:
     arn = attribute(str)
     fingerprint = attribute(str)
     id = attribute(str)
@@ -39,6 +34,13 @@ class KeyPair(Resource):
     public_key = attribute(str)
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
+
+
+class KeyPair(Resource, KeyPairAttributes):
+    """The resource `aws_key_pair`."""
+
+    terraform_type = "aws_key_pair"
+    arguments = KeyPairArguments
 
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[KeyPairArguments]) -> None:
         super().__init__(scope, id, arguments)
@@ -312,12 +314,7 @@ class LaunchTemplateArguments(ResourceMeta, total=False):
     vpc_security_group_ids: ListOf[Str]
 
 
-class LaunchTemplate(Resource):
-    """The resource `aws_launch_template`."""
-
-    terraform_type = "aws_launch_template"
-    arguments = LaunchTemplateArguments
-
+class LaunchTemplateAttributes:
     arn = attribute(str)
     default_version = attribute(float)
     description = attribute(str)
@@ -340,6 +337,13 @@ class LaunchTemplate(Resource):
     update_default_version = attribute(bool)
     user_data = attribute(str)
     vpc_security_group_ids = attribute(list[str])
+
+
+class LaunchTemplate(Resource, LaunchTemplateAttributes):
+    """The resource `aws_launch_template`."""
+
+    terraform_type = "aws_launch_template"
+    arguments = LaunchTemplateArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LaunchTemplateArguments]

@@ -36,12 +36,7 @@ class DataAmiArguments(ResourceMeta, total=False):
     uefi_data: Str
 
 
-class DataAmi(DataSource):
-    """The data source `aws_ami`."""
-
-    terraform_type = "aws_ami"
-    arguments = DataAmiArguments
-
+class DataAmiAttributes:
     architecture = attribute(str)
     arn = attribute(str)
     boot_mode = attribute(str)
@@ -81,6 +76,13 @@ class DataAmi(DataSource):
     usage_operation = attribute(str)
     virtualization_type = attribute(str)
 
+
+class DataAmi(DataSource, DataAmiAttributes):
+    """The data source `aws_ami`."""
+
+    terraform_type = "aws_ami"
+    arguments = DataAmiArguments
+
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[DataAmiArguments]) -> None:
         super().__init__(scope, id, arguments)
 
@@ -103,12 +105,7 @@ class DataAvailabilityZonesArguments(ResourceMeta, total=False):
     timeouts: Block[DataAvailabilityZonesTimeouts]
 
 
-class DataAvailabilityZones(DataSource):
-    """The data source `aws_availability_zones`."""
-
-    terraform_type = "aws_availability_zones"
-    arguments = DataAvailabilityZonesArguments
-
+class DataAvailabilityZonesAttributes:
     all_availability_zones = attribute(bool)
     exclude_names = attribute(list[str])
     exclude_zone_ids = attribute(list[str])
@@ -117,6 +114,13 @@ class DataAvailabilityZones(DataSource):
     names = attribute(list[str])
     state = attribute(str)
     zone_ids = attribute(list[str])
+
+
+class DataAvailabilityZones(DataSource, DataAvailabilityZonesAttributes):
+    """The data source `aws_availability_zones`."""
+
+    terraform_type = "aws_availability_zones"
+    arguments = DataAvailabilityZonesArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataAvailabilityZonesArguments]
@@ -132,12 +136,7 @@ class DataRoute53ZoneArguments(ResourceMeta, total=False):
     zone_id: Str
 
 
-class DataRoute53Zone(DataSource):
-    """The data source `aws_route53_zone`."""
-
-    terraform_type = "aws_route53_zone"
-    arguments = DataRoute53ZoneArguments
-
+class DataRoute53ZoneAttributes:
     arn = attribute(str)
     caller_reference = attribute(str)
     comment = attribute(str)
@@ -152,6 +151,13 @@ class DataRoute53Zone(DataSource):
     tags = attribute(dict[str, str])
     vpc_id = attribute(str)
     zone_id = attribute(str)
+
+
+class DataRoute53Zone(DataSource, DataRoute53ZoneAttributes):
+    """The data source `aws_route53_zone`."""
+
+    terraform_type = "aws_route53_zone"
+    arguments = DataRoute53ZoneArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataRoute53ZoneArguments]
@@ -182,12 +188,7 @@ class DataSubnetArguments(ResourceMeta, total=False):
     vpc_id: Str
 
 
-class DataSubnet(DataSource):
-    """The data source `aws_subnet`."""
-
-    terraform_type = "aws_subnet"
-    arguments = DataSubnetArguments
-
+class DataSubnetAttributes:
     arn = attribute(str)
     assign_ipv6_address_on_creation = attribute(bool)
     availability_zone = attribute(str)
@@ -213,6 +214,13 @@ class DataSubnet(DataSource):
     tags = attribute(dict[str, str])
     vpc_id = attribute(str)
 
+
+class DataSubnet(DataSource, DataSubnetAttributes):
+    """The data source `aws_subnet`."""
+
+    terraform_type = "aws_subnet"
+    arguments = DataSubnetArguments
+
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataSubnetArguments]
     ) -> None:
@@ -234,15 +242,17 @@ class DataSubnetsArguments(ResourceMeta, total=False):
     timeouts: Block[DataSubnetsTimeouts]
 
 
-class DataSubnets(DataSource):
+class DataSubnetsAttributes:
+    id = attribute(str)
+    ids = attribute(list[str])
+    tags = attribute(dict[str, str])
+
+
+class DataSubnets(DataSource, DataSubnetsAttributes):
     """The data source `aws_subnets`."""
 
     terraform_type = "aws_subnets"
     arguments = DataSubnetsArguments
-
-    id = attribute(str)
-    ids = attribute(list[str])
-    tags = attribute(dict[str, str])
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataSubnetsArguments]
@@ -270,12 +280,7 @@ class DataVpcArguments(ResourceMeta, total=False):
     timeouts: Block[DataVpcTimeouts]
 
 
-class DataVpc(DataSource):
-    """The data source `aws_vpc`."""
-
-    terraform_type = "aws_vpc"
-    arguments = DataVpcArguments
-
+class DataVpcAttributes:
     arn = attribute(str)
     cidr_block = attribute(str)
     default = attribute(bool)
@@ -291,6 +296,13 @@ class DataVpc(DataSource):
     owner_id = attribute(str)
     state = attribute(str)
     tags = attribute(dict[str, str])
+
+
+class DataVpc(DataSource, DataVpcAttributes):
+    """The data source `aws_vpc`."""
+
+    terraform_type = "aws_vpc"
+    arguments = DataVpcArguments
 
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[DataVpcArguments]) -> None:
         super().__init__(scope, id, arguments)

@@ -82,12 +82,7 @@ class Route53RecordArguments(ResourceMeta, total=False):
     zone_id: Required[Str]
 
 
-class Route53Record(Resource):
-    """The resource `aws_route53_record`."""
-
-    terraform_type = "aws_route53_record"
-    arguments = Route53RecordArguments
-
+class Route53RecordAttributes:
     allow_overwrite = attribute(bool)
     fqdn = attribute(str)
     health_check_id = attribute(str)
@@ -99,6 +94,13 @@ class Route53Record(Resource):
     ttl = attribute(float)
     type = attribute(str)
     zone_id = attribute(str)
+
+
+class Route53Record(Resource, Route53RecordAttributes):
+    """The resource `aws_route53_record`."""
+
+    terraform_type = "aws_route53_record"
+    arguments = Route53RecordArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[Route53RecordArguments]

@@ -24,12 +24,7 @@ class IamInstanceProfileArguments(ResourceMeta, total=False):
     tags_all: MapOf[Str]
 
 
-class IamInstanceProfile(Resource):
-    """The resource `aws_iam_instance_profile`."""
-
-    terraform_type = "aws_iam_instance_profile"
-    arguments = IamInstanceProfileArguments
-
+class IamInstanceProfileAttributes:
     arn = attribute(str)
     create_date = attribute(str)
     id = attribute(str)
@@ -40,6 +35,13 @@ class IamInstanceProfile(Resource):
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
     unique_id = attribute(str)
+
+
+class IamInstanceProfile(Resource, IamInstanceProfileAttributes):
+    """The resource `aws_iam_instance_profile`."""
+
+    terraform_type = "aws_iam_instance_profile"
+    arguments = IamInstanceProfileArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[IamInstanceProfileArguments]
@@ -66,12 +68,7 @@ class IamRoleArguments(ResourceMeta, total=False):
     tags_all: MapOf[Str]
 
 
-class IamRole(Resource):
-    """The resource `aws_iam_role`."""
-
-    terraform_type = "aws_iam_role"
-    arguments = IamRoleArguments
-
+class IamRoleAttributes:
     arn = attribute(str)
     assume_role_policy = attribute(str)
     create_date = attribute(str)
@@ -87,6 +84,13 @@ class IamRole(Resource):
     tags_all = attribute(dict[str, str])
     unique_id = attribute(str)
 
+
+class IamRole(Resource, IamRoleAttributes):
+    """The resource `aws_iam_role`."""
+
+    terraform_type = "aws_iam_role"
+    arguments = IamRoleArguments
+
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[IamRoleArguments]) -> None:
         super().__init__(scope, id, arguments)
 
@@ -98,17 +102,19 @@ class IamRolePolicyArguments(ResourceMeta, total=False):
     role: Required[Str]
 
 
-class IamRolePolicy(Resource):
-    """The resource `aws_iam_role_policy`."""
-
-    terraform_type = "aws_iam_role_policy"
-    arguments = IamRolePolicyArguments
-
+class IamRolePolicyAttributes:
     id = attribute(str)
     name = attribute(str)
     name_prefix = attribute(str)
     policy = attribute(str)
     role = attribute(str)
+
+
+class IamRolePolicy(Resource, IamRolePolicyAttributes):
+    """The resource `aws_iam_role_policy`."""
+
+    terraform_type = "aws_iam_role_policy"
+    arguments = IamRolePolicyArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[IamRolePolicyArguments]
@@ -121,15 +127,17 @@ class IamRolePolicyAttachmentArguments(ResourceMeta, total=False):
     role: Required[Str]
 
 
-class IamRolePolicyAttachment(Resource):
+class IamRolePolicyAttachmentAttributes:
+    id = attribute(str)
+    policy_arn = attribute(str)
+    role = attribute(str)
+
+
+class IamRolePolicyAttachment(Resource, IamRolePolicyAttachmentAttributes):
     """The resource `aws_iam_role_policy_attachment`."""
 
     terraform_type = "aws_iam_role_policy_attachment"
     arguments = IamRolePolicyAttachmentArguments
-
-    id = attribute(str)
-    policy_arn = attribute(str)
-    role = attribute(str)
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[IamRolePolicyAttachmentArguments]

@@ -93,12 +93,7 @@ class LbArguments(ResourceMeta, total=False):
     xff_header_processing_mode: Str
 
 
-class Lb(Resource):
-    """The resource `aws_lb`."""
-
-    terraform_type = "aws_lb"
-    arguments = LbArguments
-
+class LbAttributes:
     arn = attribute(str)
     arn_suffix = attribute(str)
     client_keep_alive = attribute(float)
@@ -130,6 +125,13 @@ class Lb(Resource):
     vpc_id = attribute(str)
     xff_header_processing_mode = attribute(str)
     zone_id = attribute(str)
+
+
+class Lb(Resource, LbAttributes):
+    """The resource `aws_lb`."""
+
+    terraform_type = "aws_lb"
+    arguments = LbArguments
 
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[LbArguments]) -> None:
         super().__init__(scope, id, arguments)
@@ -247,12 +249,7 @@ class LbListenerArguments(ResourceMeta, total=False):
     timeouts: Block[LbListenerTimeouts]
 
 
-class LbListener(Resource):
-    """The resource `aws_lb_listener`."""
-
-    terraform_type = "aws_lb_listener"
-    arguments = LbListenerArguments
-
+class LbListenerAttributes:
     alpn_policy = attribute(str)
     arn = attribute(str)
     certificate_arn = attribute(str)
@@ -283,6 +280,13 @@ class LbListener(Resource):
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
     tcp_idle_timeout_seconds = attribute(float)
+
+
+class LbListener(Resource, LbListenerAttributes):
+    """The resource `aws_lb_listener`."""
+
+    terraform_type = "aws_lb_listener"
+    arguments = LbListenerArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbListenerArguments]
@@ -361,12 +365,7 @@ class LbTargetGroupArguments(ResourceMeta, total=False):
     vpc_id: Str
 
 
-class LbTargetGroup(Resource):
-    """The resource `aws_lb_target_group`."""
-
-    terraform_type = "aws_lb_target_group"
-    arguments = LbTargetGroupArguments
-
+class LbTargetGroupAttributes:
     arn = attribute(str)
     arn_suffix = attribute(str)
     connection_termination = attribute(bool)
@@ -390,6 +389,13 @@ class LbTargetGroup(Resource):
     tags_all = attribute(dict[str, str])
     target_type = attribute(str)
     vpc_id = attribute(str)
+
+
+class LbTargetGroup(Resource, LbTargetGroupAttributes):
+    """The resource `aws_lb_target_group`."""
+
+    terraform_type = "aws_lb_target_group"
+    arguments = LbTargetGroupArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbTargetGroupArguments]

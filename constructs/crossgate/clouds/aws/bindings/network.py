@@ -36,12 +36,7 @@ class EipArguments(ResourceMeta, total=False):
     timeouts: Block[EipTimeouts]
 
 
-class Eip(Resource):
-    """The resource `aws_eip`."""
-
-    terraform_type = "aws_eip"
-    arguments = EipArguments
-
+class EipAttributes:
     address = attribute(str)
     allocation_id = attribute(str)
     arn = attribute(str)
@@ -65,6 +60,13 @@ class Eip(Resource):
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
 
+
+class Eip(Resource, EipAttributes):
+    """The resource `aws_eip`."""
+
+    terraform_type = "aws_eip"
+    arguments = EipArguments
+
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[EipArguments]) -> None:
         super().__init__(scope, id, arguments)
 
@@ -82,18 +84,20 @@ class InternetGatewayArguments(ResourceMeta, total=False):
     vpc_id: Str
 
 
-class InternetGateway(Resource):
-    """The resource `aws_internet_gateway`."""
-
-    terraform_type = "aws_internet_gateway"
-    arguments = InternetGatewayArguments
-
+class InternetGatewayAttributes:
     arn = attribute(str)
     id = attribute(str)
     owner_id = attribute(str)
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
     vpc_id = attribute(str)
+
+
+class InternetGateway(Resource, InternetGatewayAttributes):
+    """The resource `aws_internet_gateway`."""
+
+    terraform_type = "aws_internet_gateway"
+    arguments = InternetGatewayArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[InternetGatewayArguments]
@@ -120,12 +124,7 @@ class NatGatewayArguments(ResourceMeta, total=False):
     timeouts: Block[NatGatewayTimeouts]
 
 
-class NatGateway(Resource):
-    """The resource `aws_nat_gateway`."""
-
-    terraform_type = "aws_nat_gateway"
-    arguments = NatGatewayArguments
-
+class NatGatewayAttributes:
     allocation_id = attribute(str)
     association_id = attribute(str)
     connectivity_type = attribute(str)
@@ -139,6 +138,13 @@ class NatGateway(Resource):
     subnet_id = attribute(str)
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
+
+
+class NatGateway(Resource, NatGatewayAttributes):
+    """The resource `aws_nat_gateway`."""
+
+    terraform_type = "aws_nat_gateway"
+    arguments = NatGatewayArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NatGatewayArguments]
@@ -170,12 +176,7 @@ class RouteArguments(ResourceMeta, total=False):
     vpc_peering_connection_id: Str
 
 
-class Route(Resource):
-    """The resource `aws_route`."""
-
-    terraform_type = "aws_route"
-    arguments = RouteArguments
-
+class RouteAttributes:
     carrier_gateway_id = attribute(str)
     core_network_arn = attribute(str)
     destination_cidr_block = attribute(str)
@@ -195,6 +196,13 @@ class Route(Resource):
     transit_gateway_id = attribute(str)
     vpc_endpoint_id = attribute(str)
     vpc_peering_connection_id = attribute(str)
+
+
+class Route(Resource, RouteAttributes):
+    """The resource `aws_route`."""
+
+    terraform_type = "aws_route"
+    arguments = RouteArguments
 
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[RouteArguments]) -> None:
         super().__init__(scope, id, arguments)
@@ -231,12 +239,7 @@ class RouteTableArguments(ResourceMeta, total=False):
     vpc_id: Required[Str]
 
 
-class RouteTable(Resource):
-    """The resource `aws_route_table`."""
-
-    terraform_type = "aws_route_table"
-    arguments = RouteTableArguments
-
+class RouteTableAttributes:
     arn = attribute(str)
     id = attribute(str)
     owner_id = attribute(str)
@@ -244,6 +247,13 @@ class RouteTable(Resource):
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
     vpc_id = attribute(str)
+
+
+class RouteTable(Resource, RouteTableAttributes):
+    """The resource `aws_route_table`."""
+
+    terraform_type = "aws_route_table"
+    arguments = RouteTableArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[RouteTableArguments]
@@ -264,16 +274,18 @@ class RouteTableAssociationArguments(ResourceMeta, total=False):
     timeouts: Block[RouteTableAssociationTimeouts]
 
 
-class RouteTableAssociation(Resource):
-    """The resource `aws_route_table_association`."""
-
-    terraform_type = "aws_route_table_association"
-    arguments = RouteTableAssociationArguments
-
+class RouteTableAssociationAttributes:
     gateway_id = attribute(str)
     id = attribute(str)
     route_table_id = attribute(str)
     subnet_id = attribute(str)
+
+
+class RouteTableAssociation(Resource, RouteTableAssociationAttributes):
+    """The resource `aws_route_table_association`."""
+
+    terraform_type = "aws_route_table_association"
+    arguments = RouteTableAssociationArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[RouteTableAssociationArguments]
@@ -308,12 +320,7 @@ class SubnetArguments(ResourceMeta, total=False):
     vpc_id: Required[Str]
 
 
-class Subnet(Resource):
-    """The resource `aws_subnet`."""
-
-    terraform_type = "aws_subnet"
-    arguments = SubnetArguments
-
+class SubnetAttributes:
     arn = attribute(str)
     assign_ipv6_address_on_creation = attribute(bool)
     availability_zone = attribute(str)
@@ -337,6 +344,13 @@ class Subnet(Resource):
     tags_all = attribute(dict[str, str])
     vpc_id = attribute(str)
 
+
+class Subnet(Resource, SubnetAttributes):
+    """The resource `aws_subnet`."""
+
+    terraform_type = "aws_subnet"
+    arguments = SubnetArguments
+
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[SubnetArguments]) -> None:
         super().__init__(scope, id, arguments)
 
@@ -358,12 +372,7 @@ class VpcArguments(ResourceMeta, total=False):
     tags_all: MapOf[Str]
 
 
-class Vpc(Resource):
-    """The resource `aws_vpc`."""
-
-    terraform_type = "aws_vpc"
-    arguments = VpcArguments
-
+class VpcAttributes:
     arn = attribute(str)
     assign_generated_ipv6_cidr_block = attribute(bool)
     cidr_block = attribute(str)
@@ -387,6 +396,13 @@ class Vpc(Resource):
     owner_id = attribute(str)
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
+
+
+class Vpc(Resource, VpcAttributes):
+    """The resource `aws_vpc`."""
+
+    terraform_type = "aws_vpc"
+    arguments = VpcArguments
 
     def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[VpcArguments]) -> None:
         super().__init__(scope, id, arguments)

@@ -57,12 +57,7 @@ class SecurityGroupArguments(ResourceMeta, total=False):
     vpc_id: Str
 
 
-class SecurityGroup(Resource):
-    """The resource `aws_security_group`."""
-
-    terraform_type = "aws_security_group"
-    arguments = SecurityGroupArguments
-
+class SecurityGroupAttributes:
     arn = attribute(str)
     description = attribute(str)
     id = attribute(str)
@@ -73,6 +68,13 @@ class SecurityGroup(Resource):
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
     vpc_id = attribute(str)
+
+
+class SecurityGroup(Resource, SecurityGroupAttributes):
+    """The resource `aws_security_group`."""
+
+    terraform_type = "aws_security_group"
+    arguments = SecurityGroupArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[SecurityGroupArguments]
@@ -93,12 +95,7 @@ class VpcSecurityGroupEgressRuleArguments(ResourceMeta, total=False):
     to_port: Num
 
 
-class VpcSecurityGroupEgressRule(Resource):
-    """The resource `aws_vpc_security_group_egress_rule`."""
-
-    terraform_type = "aws_vpc_security_group_egress_rule"
-    arguments = VpcSecurityGroupEgressRuleArguments
-
+class VpcSecurityGroupEgressRuleAttributes:
     arn = attribute(str)
     cidr_ipv4 = attribute(str)
     cidr_ipv6 = attribute(str)
@@ -113,6 +110,13 @@ class VpcSecurityGroupEgressRule(Resource):
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
     to_port = attribute(float)
+
+
+class VpcSecurityGroupEgressRule(Resource, VpcSecurityGroupEgressRuleAttributes):
+    """The resource `aws_vpc_security_group_egress_rule`."""
+
+    terraform_type = "aws_vpc_security_group_egress_rule"
+    arguments = VpcSecurityGroupEgressRuleArguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[VpcSecurityGroupEgressRuleArguments]
@@ -133,12 +137,7 @@ class VpcSecurityGroupIngressRuleArguments(ResourceMeta, total=False):
     to_port: Num
 
 
-class VpcSecurityGroupIngressRule(Resource):
-    """The resource `aws_vpc_security_group_ingress_rule`."""
-
-    terraform_type = "aws_vpc_security_group_ingress_rule"
-    arguments = VpcSecurityGroupIngressRuleArguments
-
+class VpcSecurityGroupIngressRuleAttributes:
     arn = attribute(str)
     cidr_ipv4 = attribute(str)
     cidr_ipv6 = attribute(str)
@@ -153,6 +152,13 @@ class VpcSecurityGroupIngressRule(Resource):
     tags = attribute(dict[str, str])
     tags_all = attribute(dict[str, str])
     to_port = attribute(float)
+
+
+class VpcSecurityGroupIngressRule(Resource, VpcSecurityGroupIngressRuleAttributes):
+    """The resource `aws_vpc_security_group_ingress_rule`."""
+
+    terraform_type = "aws_vpc_security_group_ingress_rule"
+    arguments = VpcSecurityGroupIngressRuleArguments
 
     def __init__(
         self,

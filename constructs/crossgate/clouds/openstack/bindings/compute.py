@@ -94,12 +94,7 @@ class ComputeInstanceV2Arguments(ResourceMeta, total=False):
     vendor_options: Block[ComputeInstanceV2VendorOptions]
 
 
-class ComputeInstanceV2(Resource):
-    """The resource `openstack_compute_instance_v2`."""
-
-    terraform_type = "openstack_compute_instance_v2"
-    arguments = ComputeInstanceV2Arguments
-
+class ComputeInstanceV2Attributes:
     access_ip_v4 = attribute(str)
     access_ip_v6 = attribute(str)
     admin_pass = attribute(str)
@@ -127,6 +122,13 @@ class ComputeInstanceV2(Resource):
     updated = attribute(str)
     user_data = attribute(str)
 
+
+class ComputeInstanceV2(Resource, ComputeInstanceV2Attributes):
+    """The resource `openstack_compute_instance_v2`."""
+
+    terraform_type = "openstack_compute_instance_v2"
+    arguments = ComputeInstanceV2Arguments
+
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[ComputeInstanceV2Arguments]
     ) -> None:
@@ -141,12 +143,7 @@ class ComputeKeypairV2Arguments(ResourceMeta, total=False):
     value_specs: MapOf[Str]
 
 
-class ComputeKeypairV2(Resource):
-    """The resource `openstack_compute_keypair_v2`."""
-
-    terraform_type = "openstack_compute_keypair_v2"
-    arguments = ComputeKeypairV2Arguments
-
+class ComputeKeypairV2Attributes:
     fingerprint = attribute(str)
     id = attribute(str)
     name = attribute(str)
@@ -155,6 +152,13 @@ class ComputeKeypairV2(Resource):
     region = attribute(str)
     user_id = attribute(str)
     value_specs = attribute(dict[str, str])
+
+
+class ComputeKeypairV2(Resource, ComputeKeypairV2Attributes):
+    """The resource `openstack_compute_keypair_v2`."""
+
+    terraform_type = "openstack_compute_keypair_v2"
+    arguments = ComputeKeypairV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[ComputeKeypairV2Arguments]
@@ -174,18 +178,20 @@ class ComputeServergroupV2Arguments(ResourceMeta, total=False):
     value_specs: MapOf[Str]
 
 
-class ComputeServergroupV2(Resource):
-    """The resource `openstack_compute_servergroup_v2`."""
-
-    terraform_type = "openstack_compute_servergroup_v2"
-    arguments = ComputeServergroupV2Arguments
-
+class ComputeServergroupV2Attributes:
     id = attribute(str)
     members = attribute(list[str])
     name = attribute(str)
     policies = attribute(list[str])
     region = attribute(str)
     value_specs = attribute(dict[str, str])
+
+
+class ComputeServergroupV2(Resource, ComputeServergroupV2Attributes):
+    """The resource `openstack_compute_servergroup_v2`."""
+
+    terraform_type = "openstack_compute_servergroup_v2"
+    arguments = ComputeServergroupV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[ComputeServergroupV2Arguments]

@@ -29,12 +29,7 @@ class DataComputeFlavorV2Arguments(ResourceMeta, total=False):
     vcpus: Num
 
 
-class DataComputeFlavorV2(DataSource):
-    """The data source `openstack_compute_flavor_v2`."""
-
-    terraform_type = "openstack_compute_flavor_v2"
-    arguments = DataComputeFlavorV2Arguments
-
+class DataComputeFlavorV2Attributes:
     description = attribute(str)
     disk = attribute(float)
     extra_specs = attribute(dict[str, str])
@@ -49,6 +44,13 @@ class DataComputeFlavorV2(DataSource):
     rx_tx_factor = attribute(float)
     swap = attribute(float)
     vcpus = attribute(float)
+
+
+class DataComputeFlavorV2(DataSource, DataComputeFlavorV2Attributes):
+    """The data source `openstack_compute_flavor_v2`."""
+
+    terraform_type = "openstack_compute_flavor_v2"
+    arguments = DataComputeFlavorV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataComputeFlavorV2Arguments]
@@ -72,12 +74,7 @@ class DataImagesImageV2Arguments(ResourceMeta, total=False):
     visibility: Str
 
 
-class DataImagesImageV2(DataSource):
-    """The data source `openstack_images_image_v2`."""
-
-    terraform_type = "openstack_images_image_v2"
-    arguments = DataImagesImageV2Arguments
-
+class DataImagesImageV2Attributes:
     checksum = attribute(str)
     container_format = attribute(str)
     created_at = attribute(str)
@@ -105,6 +102,13 @@ class DataImagesImageV2(DataSource):
     updated_at = attribute(str)
     visibility = attribute(str)
 
+
+class DataImagesImageV2(DataSource, DataImagesImageV2Attributes):
+    """The data source `openstack_images_image_v2`."""
+
+    terraform_type = "openstack_images_image_v2"
+    arguments = DataImagesImageV2Arguments
+
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataImagesImageV2Arguments]
     ) -> None:
@@ -125,12 +129,7 @@ class DataNetworkingNetworkV2Arguments(ResourceMeta, total=False):
     transparent_vlan: Bool
 
 
-class DataNetworkingNetworkV2(DataSource):
-    """The data source `openstack_networking_network_v2`."""
-
-    terraform_type = "openstack_networking_network_v2"
-    arguments = DataNetworkingNetworkV2Arguments
-
+class DataNetworkingNetworkV2Attributes:
     admin_state_up = attribute(str)
     all_tags = attribute(list[str])
     availability_zone_hints = attribute(list[str])
@@ -149,6 +148,13 @@ class DataNetworkingNetworkV2(DataSource):
     tags = attribute(list[str])
     tenant_id = attribute(str)
     transparent_vlan = attribute(bool)
+
+
+class DataNetworkingNetworkV2(DataSource, DataNetworkingNetworkV2Attributes):
+    """The data source `openstack_networking_network_v2`."""
+
+    terraform_type = "openstack_networking_network_v2"
+    arguments = DataNetworkingNetworkV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataNetworkingNetworkV2Arguments]
@@ -169,12 +175,7 @@ class DataNetworkingRouterV2Arguments(ResourceMeta, total=False):
     tenant_id: Str
 
 
-class DataNetworkingRouterV2(DataSource):
-    """The data source `openstack_networking_router_v2`."""
-
-    terraform_type = "openstack_networking_router_v2"
-    arguments = DataNetworkingRouterV2Arguments
-
+class DataNetworkingRouterV2Attributes:
     admin_state_up = attribute(bool)
     all_tags = attribute(list[str])
     availability_zone_hints = attribute(list[str])
@@ -189,6 +190,13 @@ class DataNetworkingRouterV2(DataSource):
     status = attribute(str)
     tags = attribute(list[str])
     tenant_id = attribute(str)
+
+
+class DataNetworkingRouterV2(DataSource, DataNetworkingRouterV2Attributes):
+    """The data source `openstack_networking_router_v2`."""
+
+    terraform_type = "openstack_networking_router_v2"
+    arguments = DataNetworkingRouterV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataNetworkingRouterV2Arguments]
@@ -213,12 +221,7 @@ class DataNetworkingSubnetV2Arguments(ResourceMeta, total=False):
     tenant_id: Str
 
 
-class DataNetworkingSubnetV2(DataSource):
-    """The data source `openstack_networking_subnet_v2`."""
-
-    terraform_type = "openstack_networking_subnet_v2"
-    arguments = DataNetworkingSubnetV2Arguments
-
+class DataNetworkingSubnetV2Attributes:
     all_tags = attribute(list[str])
     cidr = attribute(str)
     description = attribute(str)
@@ -238,6 +241,13 @@ class DataNetworkingSubnetV2(DataSource):
     subnetpool_id = attribute(str)
     tags = attribute(list[str])
     tenant_id = attribute(str)
+
+
+class DataNetworkingSubnetV2(DataSource, DataNetworkingSubnetV2Attributes):
+    """The data source `openstack_networking_subnet_v2`."""
+
+    terraform_type = "openstack_networking_subnet_v2"
+    arguments = DataNetworkingSubnetV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataNetworkingSubnetV2Arguments]

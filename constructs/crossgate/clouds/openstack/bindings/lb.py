@@ -44,12 +44,7 @@ class LbListenerV2Arguments(ResourceMeta, total=False):
     timeouts: Block[LbListenerV2Timeouts]
 
 
-class LbListenerV2(Resource):
-    """The resource `openstack_lb_listener_v2`."""
-
-    terraform_type = "openstack_lb_listener_v2"
-    arguments = LbListenerV2Arguments
-
+class LbListenerV2Attributes:
     admin_state_up = attribute(bool)
     allowed_cidrs = attribute(list[str])
     connection_limit = attribute(float)
@@ -70,6 +65,13 @@ class LbListenerV2(Resource):
     timeout_member_connect = attribute(float)
     timeout_member_data = attribute(float)
     timeout_tcp_inspect = attribute(float)
+
+
+class LbListenerV2(Resource, LbListenerV2Attributes):
+    """The resource `openstack_lb_listener_v2`."""
+
+    terraform_type = "openstack_lb_listener_v2"
+    arguments = LbListenerV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbListenerV2Arguments]
@@ -101,12 +103,7 @@ class LbLoadbalancerV2Arguments(ResourceMeta, total=False):
     vip_subnet_id: Str
 
 
-class LbLoadbalancerV2(Resource):
-    """The resource `openstack_lb_loadbalancer_v2`."""
-
-    terraform_type = "openstack_lb_loadbalancer_v2"
-    arguments = LbLoadbalancerV2Arguments
-
+class LbLoadbalancerV2Attributes:
     admin_state_up = attribute(bool)
     availability_zone = attribute(str)
     description = attribute(str)
@@ -122,6 +119,13 @@ class LbLoadbalancerV2(Resource):
     vip_network_id = attribute(str)
     vip_port_id = attribute(str)
     vip_subnet_id = attribute(str)
+
+
+class LbLoadbalancerV2(Resource, LbLoadbalancerV2Attributes):
+    """The resource `openstack_lb_loadbalancer_v2`."""
+
+    terraform_type = "openstack_lb_loadbalancer_v2"
+    arguments = LbLoadbalancerV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbLoadbalancerV2Arguments]
@@ -151,12 +155,7 @@ class LbMemberV2Arguments(ResourceMeta, total=False):
     weight: Num
 
 
-class LbMemberV2(Resource):
-    """The resource `openstack_lb_member_v2`."""
-
-    terraform_type = "openstack_lb_member_v2"
-    arguments = LbMemberV2Arguments
-
+class LbMemberV2Attributes:
     address = attribute(str)
     admin_state_up = attribute(bool)
     backup = attribute(bool)
@@ -170,6 +169,13 @@ class LbMemberV2(Resource):
     subnet_id = attribute(str)
     tenant_id = attribute(str)
     weight = attribute(float)
+
+
+class LbMemberV2(Resource, LbMemberV2Attributes):
+    """The resource `openstack_lb_member_v2`."""
+
+    terraform_type = "openstack_lb_member_v2"
+    arguments = LbMemberV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbMemberV2Arguments]
@@ -203,15 +209,17 @@ class LbMembersV2Arguments(ResourceMeta, total=False):
     timeouts: Block[LbMembersV2Timeouts]
 
 
-class LbMembersV2(Resource):
+class LbMembersV2Attributes:
+    id = attribute(str)
+    pool_id = attribute(str)
+    region = attribute(str)
+
+
+class LbMembersV2(Resource, LbMembersV2Attributes):
     """The resource `openstack_lb_members_v2`."""
 
     terraform_type = "openstack_lb_members_v2"
     arguments = LbMembersV2Arguments
-
-    id = attribute(str)
-    pool_id = attribute(str)
-    region = attribute(str)
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbMembersV2Arguments]
@@ -242,12 +250,7 @@ class LbMonitorV2Arguments(ResourceMeta, total=False):
     url_path: Str
 
 
-class LbMonitorV2(Resource):
-    """The resource `openstack_lb_monitor_v2`."""
-
-    terraform_type = "openstack_lb_monitor_v2"
-    arguments = LbMonitorV2Arguments
-
+class LbMonitorV2Attributes:
     admin_state_up = attribute(bool)
     delay = attribute(float)
     expected_codes = attribute(str)
@@ -262,6 +265,13 @@ class LbMonitorV2(Resource):
     timeout = attribute(float)
     type = attribute(str)
     url_path = attribute(str)
+
+
+class LbMonitorV2(Resource, LbMonitorV2Attributes):
+    """The resource `openstack_lb_monitor_v2`."""
+
+    terraform_type = "openstack_lb_monitor_v2"
+    arguments = LbMonitorV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbMonitorV2Arguments]
@@ -294,12 +304,7 @@ class LbPoolV2Arguments(ResourceMeta, total=False):
     timeouts: Block[LbPoolV2Timeouts]
 
 
-class LbPoolV2(Resource):
-    """The resource `openstack_lb_pool_v2`."""
-
-    terraform_type = "openstack_lb_pool_v2"
-    arguments = LbPoolV2Arguments
-
+class LbPoolV2Attributes:
     admin_state_up = attribute(bool)
     description = attribute(str)
     id = attribute(str)
@@ -310,6 +315,13 @@ class LbPoolV2(Resource):
     protocol = attribute(str)
     region = attribute(str)
     tenant_id = attribute(str)
+
+
+class LbPoolV2(Resource, LbPoolV2Attributes):
+    """The resource `openstack_lb_pool_v2`."""
+
+    terraform_type = "openstack_lb_pool_v2"
+    arguments = LbPoolV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[LbPoolV2Arguments]

@@ -22,17 +22,19 @@ class NetworkingFloatingipAssociateV2Arguments(ResourceMeta, total=False):
     region: Str
 
 
-class NetworkingFloatingipAssociateV2(Resource):
-    """The resource `openstack_networking_floatingip_associate_v2`."""
-
-    terraform_type = "openstack_networking_floatingip_associate_v2"
-    arguments = NetworkingFloatingipAssociateV2Arguments
-
+class NetworkingFloatingipAssociateV2Attributes:
     fixed_ip = attribute(str)
     floating_ip = attribute(str)
     id = attribute(str)
     port_id = attribute(str)
     region = attribute(str)
+
+
+class NetworkingFloatingipAssociateV2(Resource, NetworkingFloatingipAssociateV2Attributes):
+    """The resource `openstack_networking_floatingip_associate_v2`."""
+
+    terraform_type = "openstack_networking_floatingip_associate_v2"
+    arguments = NetworkingFloatingipAssociateV2Arguments
 
     def __init__(
         self,
@@ -66,12 +68,7 @@ class NetworkingFloatingipV2Arguments(ResourceMeta, total=False):
     value_specs: MapOf[Str]
 
 
-class NetworkingFloatingipV2(Resource):
-    """The resource `openstack_networking_floatingip_v2`."""
-
-    terraform_type = "openstack_networking_floatingip_v2"
-    arguments = NetworkingFloatingipV2Arguments
-
+class NetworkingFloatingipV2Attributes:
     address = attribute(str)
     all_tags = attribute(list[str])
     description = attribute(str)
@@ -87,6 +84,13 @@ class NetworkingFloatingipV2(Resource):
     tags = attribute(list[str])
     tenant_id = attribute(str)
     value_specs = attribute(dict[str, str])
+
+
+class NetworkingFloatingipV2(Resource, NetworkingFloatingipV2Attributes):
+    """The resource `openstack_networking_floatingip_v2`."""
+
+    terraform_type = "openstack_networking_floatingip_v2"
+    arguments = NetworkingFloatingipV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NetworkingFloatingipV2Arguments]
@@ -125,12 +129,7 @@ class NetworkingNetworkV2Arguments(ResourceMeta, total=False):
     value_specs: MapOf[Str]
 
 
-class NetworkingNetworkV2(Resource):
-    """The resource `openstack_networking_network_v2`."""
-
-    terraform_type = "openstack_networking_network_v2"
-    arguments = NetworkingNetworkV2Arguments
-
+class NetworkingNetworkV2Attributes:
     admin_state_up = attribute(bool)
     all_tags = attribute(list[str])
     availability_zone_hints = attribute(list[str])
@@ -148,6 +147,13 @@ class NetworkingNetworkV2(Resource):
     tenant_id = attribute(str)
     transparent_vlan = attribute(bool)
     value_specs = attribute(dict[str, str])
+
+
+class NetworkingNetworkV2(Resource, NetworkingNetworkV2Attributes):
+    """The resource `openstack_networking_network_v2`."""
+
+    terraform_type = "openstack_networking_network_v2"
+    arguments = NetworkingNetworkV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NetworkingNetworkV2Arguments]
@@ -209,12 +215,7 @@ class NetworkingPortV2Arguments(ResourceMeta, total=False):
     value_specs: MapOf[Str]
 
 
-class NetworkingPortV2(Resource):
-    """The resource `openstack_networking_port_v2`."""
-
-    terraform_type = "openstack_networking_port_v2"
-    arguments = NetworkingPortV2Arguments
-
+class NetworkingPortV2Attributes:
     admin_state_up = attribute(bool)
     all_fixed_ips = attribute(list[str])
     all_security_group_ids = attribute(list[str])
@@ -237,6 +238,13 @@ class NetworkingPortV2(Resource):
     tenant_id = attribute(str)
     value_specs = attribute(dict[str, str])
 
+
+class NetworkingPortV2(Resource, NetworkingPortV2Attributes):
+    """The resource `openstack_networking_port_v2`."""
+
+    terraform_type = "openstack_networking_port_v2"
+    arguments = NetworkingPortV2Arguments
+
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NetworkingPortV2Arguments]
     ) -> None:
@@ -257,18 +265,20 @@ class NetworkingRouterInterfaceV2Arguments(ResourceMeta, total=False):
     timeouts: Block[NetworkingRouterInterfaceV2Timeouts]
 
 
-class NetworkingRouterInterfaceV2(Resource):
-    """The resource `openstack_networking_router_interface_v2`."""
-
-    terraform_type = "openstack_networking_router_interface_v2"
-    arguments = NetworkingRouterInterfaceV2Arguments
-
+class NetworkingRouterInterfaceV2Attributes:
     force_destroy = attribute(bool)
     id = attribute(str)
     port_id = attribute(str)
     region = attribute(str)
     router_id = attribute(str)
     subnet_id = attribute(str)
+
+
+class NetworkingRouterInterfaceV2(Resource, NetworkingRouterInterfaceV2Attributes):
+    """The resource `openstack_networking_router_interface_v2`."""
+
+    terraform_type = "openstack_networking_router_interface_v2"
+    arguments = NetworkingRouterInterfaceV2Arguments
 
     def __init__(
         self,
@@ -312,12 +322,7 @@ class NetworkingRouterV2Arguments(ResourceMeta, total=False):
     vendor_options: Block[NetworkingRouterV2VendorOptions]
 
 
-class NetworkingRouterV2(Resource):
-    """The resource `openstack_networking_router_v2`."""
-
-    terraform_type = "openstack_networking_router_v2"
-    arguments = NetworkingRouterV2Arguments
-
+class NetworkingRouterV2Attributes:
     admin_state_up = attribute(bool)
     all_tags = attribute(list[str])
     availability_zone_hints = attribute(list[str])
@@ -332,6 +337,13 @@ class NetworkingRouterV2(Resource):
     tags = attribute(list[str])
     tenant_id = attribute(str)
     value_specs = attribute(dict[str, str])
+
+
+class NetworkingRouterV2(Resource, NetworkingRouterV2Attributes):
+    """The resource `openstack_networking_router_v2`."""
+
+    terraform_type = "openstack_networking_router_v2"
+    arguments = NetworkingRouterV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NetworkingRouterV2Arguments]
@@ -358,12 +370,7 @@ class NetworkingSecgroupRuleV2Arguments(ResourceMeta, total=False):
     timeouts: Block[NetworkingSecgroupRuleV2Timeouts]
 
 
-class NetworkingSecgroupRuleV2(Resource):
-    """The resource `openstack_networking_secgroup_rule_v2`."""
-
-    terraform_type = "openstack_networking_secgroup_rule_v2"
-    arguments = NetworkingSecgroupRuleV2Arguments
-
+class NetworkingSecgroupRuleV2Attributes:
     description = attribute(str)
     direction = attribute(str)
     ethertype = attribute(str)
@@ -376,6 +383,13 @@ class NetworkingSecgroupRuleV2(Resource):
     remote_ip_prefix = attribute(str)
     security_group_id = attribute(str)
     tenant_id = attribute(str)
+
+
+class NetworkingSecgroupRuleV2(Resource, NetworkingSecgroupRuleV2Attributes):
+    """The resource `openstack_networking_secgroup_rule_v2`."""
+
+    terraform_type = "openstack_networking_secgroup_rule_v2"
+    arguments = NetworkingSecgroupRuleV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NetworkingSecgroupRuleV2Arguments]
@@ -397,12 +411,7 @@ class NetworkingSecgroupV2Arguments(ResourceMeta, total=False):
     timeouts: Block[NetworkingSecgroupV2Timeouts]
 
 
-class NetworkingSecgroupV2(Resource):
-    """The resource `openstack_networking_secgroup_v2`."""
-
-    terraform_type = "openstack_networking_secgroup_v2"
-    arguments = NetworkingSecgroupV2Arguments
-
+class NetworkingSecgroupV2Attributes:
     all_tags = attribute(list[str])
     delete_default_rules = attribute(bool)
     description = attribute(str)
@@ -411,6 +420,13 @@ class NetworkingSecgroupV2(Resource):
     region = attribute(str)
     tags = attribute(list[str])
     tenant_id = attribute(str)
+
+
+class NetworkingSecgroupV2(Resource, NetworkingSecgroupV2Attributes):
+    """The resource `openstack_networking_secgroup_v2`."""
+
+    terraform_type = "openstack_networking_secgroup_v2"
+    arguments = NetworkingSecgroupV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NetworkingSecgroupV2Arguments]
@@ -451,12 +467,7 @@ class NetworkingSubnetV2Arguments(ResourceMeta, total=False):
     value_specs: MapOf[Str]
 
 
-class NetworkingSubnetV2(Resource):
-    """The resource `openstack_networking_subnet_v2`."""
-
-    terraform_type = "openstack_networking_subnet_v2"
-    arguments = NetworkingSubnetV2Arguments
-
+class NetworkingSubnetV2Attributes:
     all_tags = attribute(list[str])
     cidr = attribute(str)
     description = attribute(str)
@@ -477,6 +488,13 @@ class NetworkingSubnetV2(Resource):
     tags = attribute(list[str])
     tenant_id = attribute(str)
     value_specs = attribute(dict[str, str])
+
+
+class NetworkingSubnetV2(Resource, NetworkingSubnetV2Attributes):
+    """The resource `openstack_networking_subnet_v2`."""
+
+    terraform_type = "openstack_networking_subnet_v2"
+    arguments = NetworkingSubnetV2Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[NetworkingSubnetV2Arguments]

@@ -48,12 +48,7 @@ class OrchestrationStackV1Arguments(ResourceMeta, total=False):
     updated_time: Str
 
 
-class OrchestrationStackV1(Resource):
-    """The resource `openstack_orchestration_stack_v1`."""
-
-    terraform_type = "openstack_orchestration_stack_v1"
-    arguments = OrchestrationStackV1Arguments
-
+class OrchestrationStackV1Attributes:
     capabilities = attribute(list[str])
     creation_time = attribute(str)
     description = attribute(str)
@@ -71,6 +66,13 @@ class OrchestrationStackV1(Resource):
     template_opts = attribute(dict[str, str])
     timeout = attribute(float)
     updated_time = attribute(str)
+
+
+class OrchestrationStackV1(Resource, OrchestrationStackV1Attributes):
+    """The resource `openstack_orchestration_stack_v1`."""
+
+    terraform_type = "openstack_orchestration_stack_v1"
+    arguments = OrchestrationStackV1Arguments
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[OrchestrationStackV1Arguments]

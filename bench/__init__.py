@@ -1,0 +1,1 @@
+"""Benchmarks, and the graphs they draw."""
