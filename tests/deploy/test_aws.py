@@ -170,7 +170,9 @@ def test_the_template_holds_the_exact_user_data(deployed, name):
     local = deployed.json["locals"]
     prefix = name.removeprefix("gateway-").replace("-", "_")
     (written,) = (
-        text for key, text in local.items() if key.startswith(prefix) and "document_text" in key
+        text
+        for key, text in local.items()
+        if re.fullmatch(rf"{prefix}_aws_\w+_document_[0-9A-F]{{8}}", key)
     )
 
     def value(found: re.Match[str]) -> str:
