@@ -155,19 +155,3 @@ def test_a_claim_of_a_taken_id_is_refused(stack: TerraformStack) -> None:
 def test_the_stack_of_a_construct_is_the_nearest_above_it(stack: TerraformStack) -> None:
     assert stack_of(Construct(Construct(stack, "a"), "b")) is stack
     assert stack_of(stack) is stack
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_an_engine_started_ahead_is_the_one_in_use(engine: str) -> None:
-    code = """
-import threading
-import crossgate.terraform.ahead
-for thread in threading.enumerate():
-    if thread.name == "engine":
-        thread.join()
-import sys
-print([name for name in ("cdktf", "cdktn") if name in sys.modules])
-from crossgate.terraform.engine import App
-print(App.__module__)
-"""
-    assert run(code, CROSSGATE_ENGINE=engine).stdout.split("\n")[:2] == [f"['{engine}']", engine]
