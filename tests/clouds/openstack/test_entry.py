@@ -27,6 +27,18 @@ def test_one_floating_address_leads_to_it(stack, synth):
     assert found["depends_on"]
 
 
+def test_the_floating_address_comes_from_the_named_external_network(stack, synth):
+    cloud = by_ids(stack, external_network="campus")
+    cloud.entry(stack, "entry", entry_spec(cloud, stack))
+    assert only(synth(), "openstack_networking_floatingip_v2")["pool"] == "campus"
+
+
+def test_the_named_external_network_is_looked_up_without_its_id(stack, synth):
+    by_ids(stack, external_network="campus", external_network_id=None)
+    (found,) = synth()["data"]["openstack_networking_network_v2"].values()
+    assert found["name"] == "campus"
+
+
 def test_a_listener_lets_in_its_own_subnet_only_until_told_otherwise(stack, synth):
     cloud = by_ids(stack)
     cloud.entry(stack, "entry", entry_spec(cloud, stack))

@@ -10,7 +10,7 @@ from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.net import ipv4_network
 from crossgate.model.text import Text
 from crossgate.specs import Addresses, EntrySpec, GroupSpec, Ingress, MachinesSpec
-from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.engine import Construct, claim, id_of
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -93,7 +93,7 @@ class NullCloud(Construct):
     @property
     def name(self) -> str:
         """The construct id."""
-        return str(self.node.id)
+        return id_of(self)
 
     def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
         """Return the reasons it was told to have."""

@@ -25,7 +25,7 @@ from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
 from crossgate.policy.name_taken_once import Names
 from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
-from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class OpenStackCloud(Construct):
         network: str | OpenStackNetwork = "10.0.0.0/16",
         cloud: str | None = None,
         region: str | None = None,
+        external_network: str | None = None,
         external_network_id: str | None = None,
         key_pair: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -74,7 +75,9 @@ class OpenStackCloud(Construct):
                 `NetworkByName(...)`.
             cloud: the entry of clouds.yaml that has the credentials; default: the environment.
             region: default: the profile's.
-            external_network_id: id of the network that leads out, or a token; default: the
+            external_network: name of the network that leads out and has the floating addresses;
+                default: the profile's.
+            external_network_id: its id, or a token, which saves a look-up; default: the
                 profile's, else it is looked up by the name in the profile.
             key_pair: name of a key pair for SSH; default: none.
             tags: put on everything in this cloud.
@@ -93,6 +96,7 @@ class OpenStackCloud(Construct):
 
         super().__init__(scope, id)
         self.profile = profile
+        self.external_network = external_network or profile.external_network
         self.image = image
         self.key_pair = key_pair
         self.tags = dict(tags or {})
@@ -114,7 +118,7 @@ class OpenStackCloud(Construct):
     @property
     def name(self) -> str:
         """The construct id."""
-        return str(self.node.id)
+        return id_of(self)
 
     def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
@@ -194,7 +198,7 @@ class OpenStackCloud(Construct):
             strange = next(f for f in firewalls if f not in own)
             raise ConfigError(
                 "a firewall of another cloud",
-                path=self.node.path,
+                path=path_of(self),
                 got=strange.cloud.name,
                 want=f"what {self.name}.firewall(...) returned",
             )

@@ -20,7 +20,7 @@ from crossgate.clouds.openstack.tags import words
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.names import shortened
 from crossgate.model.net import Ports
-from crossgate.terraform.engine import Fn
+from crossgate.terraform.engine import Fn, path_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.openstack.cloud import OpenStackCloud
@@ -60,12 +60,12 @@ class OpenStackEntry:
     def __init__(self, cloud: OpenStackCloud, scope: Construct, spec: EntrySpec) -> None:
         """Make the load balancer; one listener and one pool for each port."""
         self._cloud = cloud
-        self._path = scope.node.path
+        self._path = path_of(scope)
         self.ports = tuple(spec.ports)
         self._allowed: dict[int, set[str]] = {port: set() for port in self.ports}
         self._tags = words({**cloud.tags, **spec.tags})
-        self._reservation = own_reservation(cloud, spec.reservation, scope.node.path)
-        name = cloud.names.take("load balancer", shortened(spec.name, NAME), scope.node.path)
+        self._reservation = own_reservation(cloud, spec.reservation, path_of(scope))
+        name = cloud.names.take("load balancer", shortened(spec.name, NAME), path_of(scope))
         balancer = LbLoadbalancerV2(
             scope,
             "balancer",
@@ -77,7 +77,7 @@ class OpenStackEntry:
         address = NetworkingFloatingipV2(
             scope,
             "address",
-            pool=cloud.profile.external_network,
+            pool=cloud.external_network,
             port_id=balancer.vip_port_id,
             tags=self._tags,
             # Neutron wants a way out before an address leads in.

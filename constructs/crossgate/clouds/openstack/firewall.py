@@ -14,6 +14,7 @@ from crossgate.clouds.openstack.limits import NAME
 from crossgate.clouds.openstack.tags import words
 from crossgate.errors import ConfigError
 from crossgate.model.names import shortened
+from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.openstack.cloud import OpenStackCloud
@@ -74,7 +75,7 @@ class OpenStackFirewall:
         else:
             raise ConfigError(
                 "a firewall of another cloud cannot be let in",
-                path=self._group.node.path,
+                path=path_of(self._group),
                 got=peer.cloud.name,
                 do="let an address range in",
             )

@@ -15,6 +15,7 @@ from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
 from crossgate.model.text import Reference, json_text
 from crossgate.model.units import whole_seconds
+from crossgate.terraform.engine import path_of
 from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
     """
     plan = rollout(spec.capacity, spec.refresh)
     wait = f"{plan.minutes + _MARGIN_MINUTES}m"
-    name = cloud.names.take("Heat stack", shortened(spec.name, limits.STACK_NAME), scope.node.path)
+    name = cloud.names.take("Heat stack", shortened(spec.name, limits.STACK_NAME), path_of(scope))
     text = local_text(scope, "template", json_text(template_of(cloud, scope, spec)))
     made = OrchestrationStackV1(
         scope,

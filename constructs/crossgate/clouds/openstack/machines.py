@@ -18,6 +18,7 @@ from crossgate.errors import ConfigError
 from crossgate.model.names import shortened
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses
+from crossgate.terraform.engine import path_of
 from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
@@ -120,14 +121,14 @@ def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:
     own accord: a change shows in their metadata, and one replaces them one by one with
     `terraform apply -replace=ADDRESS`. With `min_healthy=0` an apply replaces them all.
     """
-    reservation = own_reservation(cloud, spec.reservation, scope.node.path)
+    reservation = own_reservation(cloud, spec.reservation, path_of(scope))
     document = local_text(scope, "document", cloud_init.render(spec.document))
     carrier = catalogue.carrier(cloud.profile, spec.machine)
     image = cloud.image_id()
     spread = keep_apart(cloud, scope, spec.name, spec.count)
     zones = cloud.profile.zones
     for number, port in enumerate(reservation.ports):
-        name = cloud.names.take("server", _numbered(spec.name, number), scope.node.path)
+        name = cloud.names.take("server", _numbered(spec.name, number), path_of(scope))
         ComputeInstanceV2(
             scope,
             f"server-{number}",
@@ -165,7 +166,7 @@ def keep_apart(
     return ComputeServergroupV2(
         scope,
         "spread",
-        name=cloud.names.take("server group", shortened(name, limits.NAME), scope.node.path),
+        name=cloud.names.take("server group", shortened(name, limits.NAME), path_of(scope)),
         policies=["soft-anti-affinity"],
         provider=cloud.provider,
     )

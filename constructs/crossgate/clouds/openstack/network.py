@@ -217,12 +217,13 @@ def _own(
 
 def _external(cloud: OpenStackCloud) -> str:
     profile = cloud.profile
-    if profile.external_network_id is not None:
+    same = cloud.external_network == profile.external_network
+    if same and profile.external_network_id is not None:
         return profile.external_network_id
     return DataNetworkingNetworkV2(
         cloud,
         "external-network",
-        name=profile.external_network,
+        name=cloud.external_network,
         external=True,
         provider=cloud.provider,
     ).id

@@ -61,7 +61,8 @@ class Plan:
         existing: a network that exists, instead of `network`.
         cloud: the entry of clouds.yaml that has the credentials; default: the environment.
         region: default: the profile's.
-        external_network_id: id of the network that leads out; default: looked up by name.
+        external_network: name of the network that leads out; default: the profile's.
+        external_network_id: its id; default: looked up by name.
         key_pair: name of a key pair.
         tags: put on everything in this cloud.
 
@@ -76,6 +77,7 @@ class Plan:
     existing: ExistingNetworkPlan | None = None
     cloud: str | None = None
     region: str | None = None
+    external_network: str | None = None
     external_network_id: str | None = None
     key_pair: str | None = None
     tags: Table[str, str] = field(default_factory=dict)
@@ -109,6 +111,7 @@ class Plan:
             network=existing or self.own or self.network or "10.0.0.0/16",
             cloud=self.cloud,
             region=self.region,
+            external_network=self.external_network,
             external_network_id=self.external_network_id,
             key_pair=self.key_pair,
             tags=self.tags,
