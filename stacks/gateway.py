@@ -45,6 +45,7 @@ class GatewayStack(TerraformStack):
             zones=["us-east-1a", "us-east-1b"],
             network="10.20.0.0/16",
             image="ami-0123456789abcdef0",
+            root_device="/dev/xvda",
         )
         nova = OpenStackCloud(
             self,

@@ -1,10 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from crossgate import FileError, Gateway, SynthesisError, gateway_file
+from crossgate import FileError, Gateway, SynthesisError, gateway_file, gateway_text
 from tools import gateway_schema
 from tools.toolbox import ROOT
 
@@ -69,7 +70,7 @@ def test_the_good_file_fits_the_published_schema():
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (changed("services", 0, "port", value=70000), "gateway.json: services[0].port: "),
+        (changed("services", 0, "port", value=70000), "services[0].port: "),
         (changed("services", 0, "port", value="80"), "services[0].port: must be a whole number"),
         (changed("services", 0, "port", remove=True), "services[0].port: is required"),
         (changed("services", 0, "name", value="My API"), "services[0].name: is not a DNS label"),
@@ -95,33 +96,43 @@ def test_the_good_file_fits_the_published_schema():
             "services[0].per_cloud: is no cloud of this file",
         ),
         (changed("services", 0, "clouds", value=["mars"]), "services[0].clouds: is no cloud"),
+        (
+            changed("services", 0, "machine", value={"size": ["x9.huge"]}),
+            "services[0]: test/gw/api",
+        ),
         (changed("services", value=[]), "services: "),
+        (changed("services", 0, "clouds", value=[]), "services[0].clouds: "),
         (changed("services", value=[GOOD["services"][0]] * 2), "services[1].name: two services"),
         (changed("listeners", 0, "to", value="apy"), "listeners[0].to: leads to a service"),
         (changed("listeners", 0, "port", value=0), "listeners[0].port: "),
-        (changed("listeners", value=GOOD["listeners"] * 2), "one port is taken twice"),
+        (changed("listeners", value=GOOD["listeners"] * 2), "listeners[1].port: one port"),
+        (changed("listeners", 0, "port", value=8404), "listeners[0].port: test/gw/edge"),
         (changed("clouds", value={}), "clouds: "),
-        (changed("clouds", "aws", "type", value="awz"), 'do:   write "aws"'),
+        (changed("clouds", "aws", "type", value="awz"), "clouds.aws.type: has no such"),
         (changed("clouds", "aws", "type", remove=True), 'clouds.aws: must say its "type"'),
         (changed("clouds", "aws", "regoin", value="x"), "clouds.aws.regoin: is not known here"),
         (changed("clouds", "aws", "region", remove=True), "clouds.aws.region: is required"),
-        (changed("clouds", "aws", "region", value="mars"), "clouds.aws: aws: region"),
-        (changed("clouds", "aws", "network", value="10.20/16"), "is no IPv4 range"),
-        (changed("clouds", "aws", "zones", value=["us-east-1a"]), "at least two"),
-        (changed("clouds", "aws", "image", value="debian-99"), 'write "debian-1'),
-        (changed("discovery", value={"type": "consul", "count": 4}), "cannot be this many"),
+        (changed("clouds", "aws", "region", value="mars"), "clouds.aws: test/aws: region"),
+        (changed("clouds", "aws", "network", value="10.20/16"), "clouds.aws: "),
+        (changed("clouds", "aws", "zones", value=["us-east-1a"]), "clouds.aws"),
+        (changed("clouds", "aws", "image", value="debian-99"), "clouds.aws"),
+        (
+            changed("discovery", value={"type": "consul", "count": 4}),
+            "discovery: test/gw/discovery",
+        ),
         (changed("discovery", value={"type": "zookeeper"}), "discovery.type: has no such type"),
-        (changed("balancer", value={"type": "haproxy", "count": 1}), "single point of failure"),
+        (changed("balancer", value={"type": "haproxy", "count": 1}), "balancer: test/gw/edge"),
         (changed("balancer", value="haproxy"), 'balancer: must say its "type"'),
         (changed("extra", value=1), "extra: is not known here"),
     ],
 )
-def test_an_error_names_its_place_in_the_file_and_nothing_is_written(tmp_path, stack, data, says):
+def test_an_error_names_its_place_in_the_file(tmp_path, stack, data, says):
     with pytest.raises((FileError, SynthesisError)) as caught:
         Gateway.from_file(stack, "gw", write(tmp_path, data))
-    assert "gateway.json" in str(caught.value)
-    assert says.replace("aws: region", "test/aws: region") in str(caught.value)
-    assert not list(tmp_path.rglob("cdk.tf.json"))
+    first = getattr(caught.value, "problems", [caught.value])[0]
+    assert str(first).startswith(f"gateway.json: {says}")
+    if ": test/" not in says:
+        assert stack.node.try_find_child("gw") is None
 
 
 def test_all_errors_of_a_file_are_told_at_once(tmp_path):
@@ -179,3 +190,121 @@ def test_the_published_schema_is_fresh():
 def test_the_example_file_fits_the_published_schema():
     example = json.loads((ROOT / "stacks" / "gateway.json").read_text())
     Draft202012Validator(json.loads(gateway_schema.TARGET.read_text())).validate(example)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        (("clouds",), "x", "clouds"),
+        (("clouds", "aws"), "x", "clouds.aws"),
+        (("discovery",), None, "discovery"),
+        (("services", 0, "environment"), {"A": 1}, "services[0].environment.A"),
+        (("services", 0, "name"), "${TfToken[TOKEN.1]}", "services[0].name"),
+        (("services", 0, "environment"), {"A": "${TfToken[T.1]}"}, "services[0].environment.A"),
+        (("tags",), {"A": '${file("/etc/passwd")}'}, "tags.A"),
+        (("tags",), {"${x}": "a"}, "tags.${x}"),
+        (("tags",), {"A": "100%{x"}, "tags.A"),
+        (("clouds", "aws", "key_pair"), "${x}", "clouds.aws.key_pair"),
+        (("clouds", "aws", "image"), "%{x}", "clouds.aws.image"),
+        (("services", 0, "machine"), {"size": ["${x}"]}, "services[0].machine.size[0]"),
+        (("services", 0, "port"), 10**400, "services[0].port"),
+        (("services", 0, "port"), float("inf"), "services[0].port"),
+        (("services", 0, "command"), ["\ud800"], "services[0].command[0]"),
+    ],
+)
+def test_one_mistake_is_told_once_with_its_place(tmp_path, path, value, place):
+    with pytest.raises(FileError) as caught:
+        gateway_file.read(write(tmp_path, changed(*path, value=value)))
+    assert str(caught.value).startswith(f"gateway.json: {place}: ")
+
+
+def test_a_number_as_environment_is_told_in_our_words(tmp_path):
+    data = changed("services", 0, "environment", value={"A": 1})
+    with pytest.raises(FileError, match=r"environment\.A: must be text"):
+        gateway_file.read(write(tmp_path, data))
+
+
+def test_text_of_terraform_says_why_it_is_refused(tmp_path):
+    data = changed("tags", value={"A": "${x}"})
+    with pytest.raises(FileError, match="which Terraform would evaluate"):
+        gateway_file.read(write(tmp_path, data))
+
+
+def test_what_a_machine_gets_may_hold_any_text(tmp_path):
+    data = changed("services", 0, "environment", value={"A": "${x} %{y}"})
+    data["services"][0]["command"] = ["${A}"]
+    data["services"][0]["files"] = [{"path": "/etc/x", "text": "%{z}"}]
+    assert gateway_file.read(write(tmp_path, data)).services[0].service.command == ("${A}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.yaml", "? [a]: b", "a key is no text"),
+        ("a.yaml", "? [a]\n: b", "a key is no text"),
+        ("a.yaml", "1: b", "a key is no text"),
+        ("a.yaml", "true: b", "a key is no text"),
+        ("a.yaml", "a: !!bool zz", "is no bool of YAML 1.2"),
+        ("a.yaml", "a: !!int zz", "is no int of YAML 1.2"),
+        ("a.yaml", "a: !!timestamp zz", "is no YAML"),
+        ("a.yaml", "a: !!binary aGk=", "is no YAML"),
+        ("a.yaml", "a: 0640", "write 0o640 for octal"),
+        ("a.yaml", "a: " + "1" * 5000, "too large"),
+        ("a.yaml", "a: 0x" + "f" * 9000, "a: is a number that is too large"),
+        ("a.yaml", "a: " + "[" * 3000 + "]" * 3000, "is nested too deeply"),
+        ("a.yaml", "a: &x [*x]", "is no YAML"),
+        ("a.json", '{"a": ' + "1" * 5000 + "}", "too large"),
+        ("a.json", "[" * 100_000, "is nested too deeply"),
+        ("a.json", '{"a": ' + "[" * 100 + "]" * 100 + "}", "is nested too deeply"),
+    ],
+)
+def test_a_trap_of_yaml_or_json_is_an_error_of_the_file(tmp_path, name, text, says):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(FileError, match=says) as caught:
+        gateway_file.read(path)
+    assert str(caught.value).startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on: 1", {"on": 1}),
+        ("NO: yes", {"NO": "yes"}),
+        ("a: 2:30", {"a": "2:30"}),
+        ("a: 2020-13-45", {"a": "2020-13-45"}),
+        (
+            "a: [~, true, -7, 0o17, 0x1f, 1.5, 2e3, '1']",
+            {"a": [None, True, -7, 15, 31, 1.5, 2e3, "1"]},
+        ),
+    ],
+)
+def test_yaml_is_read_by_the_core_schema_of_1_2(tmp_path, text, value):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    assert gateway_text.parse(path) == value
+
+
+@pytest.mark.parametrize("path", [None, 7, b"a.json", Path("a\0b")])
+def test_a_path_that_is_none_is_an_error_of_the_file(path):
+    with pytest.raises(FileError, match=r"is no path|cannot be read"):
+        gateway_file.read(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (("clouds", "aws", "network"), "10.20/16", "is no IPv4 range"),
+        (("clouds", "aws", "zones"), ["us-east-1a"], "at least two"),
+        (("clouds", "aws", "image"), "debian-99", 'write "debian-1'),
+        (("clouds", "aws", "type"), "awz", 'do:   write "aws"'),
+        (("discovery",), {"type": "consul", "count": 4}, "cannot be this many"),
+        (("balancer",), {"type": "haproxy", "count": 1}, "single point of failure"),
+        (("listeners", 0, "port"), 8404, "taken by the balancer itself"),
+        (("services", 0, "name"), "${TfToken[T.1]}", "a token of the program"),
+        (("services", 0, "clouds"), [], "at least 1 item"),
+    ],
+)
+def test_an_error_of_a_driver_keeps_its_words(tmp_path, stack, path, value, says):
+    with pytest.raises(FileError, match=says):
+        Gateway.from_file(stack, "gw", write(tmp_path, changed(*path, value=value)))

@@ -7,7 +7,7 @@ in words are in docs/contracts.md; what is not stated there is private to the dr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -107,6 +107,10 @@ class Discovery(Protocol):
     @property
     def clouds(self) -> Sequence[Cloud]:
         """Where it is present; constructs that use it must be there too, and nowhere else."""
+
+    @property
+    def taken_ports(self) -> Collection[int]:
+        """The ports that it uses on its members: no service and no listener may have them."""
 
     def joins(self, cloud: Cloud) -> Sequence[Join]:
         """How a machine of `cloud` finds it."""

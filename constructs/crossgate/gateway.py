@@ -11,16 +11,17 @@ from crossgate.balancers.haproxy.plan import Plan as HAProxy
 from crossgate.discovery.consul.plan import Plan as Consul
 from crossgate.errors import ConfigError
 from crossgate.group import AutoScalingGroup
+from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
 from crossgate.model.capacity import Capacity
+from crossgate.model.listener import Listener
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
-from crossgate.per_cloud import PerCloud, checked_clouds
-from crossgate.terraform.engine import Construct, claim
+from crossgate.model.service import Service
+from crossgate.per_cloud import PerCloud, checked_clouds, checked_place
+from crossgate.terraform.engine import Construct
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Discovery
-    from crossgate.model.listener import Listener
-    from crossgate.model.service import Service
     from crossgate.plans import Balanced, BalancerPlan, DiscoveryPlan
 
 
@@ -84,24 +85,25 @@ class Gateway(Construct):
             ConfigError: a value is wrong, or a cloud refuses what is asked.
 
         """
-        path = claim(scope, id)
-        checked = checked_clouds(clouds, path)
+        path = checked_place(scope, id)
+        self._refuse_wrong_types(services, listeners, discovery, balancer, path)
+        everywhere = checked_clouds(clouds, path, scope)
         names = [plan.service.name for plan in services]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError("two services have one name", path=f"{path}: services", got=twice[0])
         _refuse_unknown(listeners, names, path)
+        marks = checked_tags(tags, path)
 
         super().__init__(scope, id)
-        marks = dict(tags or {})
         self.discovery: Discovery = (discovery or Consul()).build(
-            self, "discovery", clouds=checked, tags=marks
+            self, "discovery", clouds=everywhere, tags=marks
         )
         self.groups: dict[str, AutoScalingGroup] = {
             plan.service.name: AutoScalingGroup(
                 self,
                 plan.service.name,
-                clouds=plan.clouds or checked,
+                clouds=everywhere if plan.clouds is None else plan.clouds,
                 service=plan.service,
                 discovery=self.discovery,
                 capacity=plan.capacity,
@@ -115,11 +117,34 @@ class Gateway(Construct):
         self.edge: Balanced = (balancer or HAProxy()).build(
             self,
             "edge",
-            clouds=checked,
+            clouds=everywhere,
             discovery=self.discovery,
             listeners=listeners,
             tags=marks,
         )
+
+    @staticmethod
+    def _refuse_wrong_types(
+        services: Sequence[GroupPlan],
+        listeners: Sequence[Listener],
+        discovery: DiscoveryPlan | None,
+        balancer: BalancerPlan | None,
+        path: str,
+    ) -> None:
+        checked_many(
+            GroupPlan,
+            services,
+            argument="services",
+            path=path,
+            do="write services=[GroupPlan(service=...)]",
+        )
+        for place, plan in enumerate(services):
+            checked(Service, plan.service, argument=f"services[{place}].service", path=path)
+        checked_many(Listener, listeners, argument="listeners", path=path)
+        if discovery is not None:
+            checked_role("build", discovery, argument="discovery", path=path, like="Consul()")
+        if balancer is not None:
+            checked_role("build", balancer, argument="balancer", path=path, like="HAProxy()")
 
     @classmethod
     def from_file(cls, scope: Construct, id: str, path: str | Path) -> Gateway:
@@ -136,7 +161,7 @@ class Gateway(Construct):
         # YAML and the file's own values are a tenth of the package's import: only files pay it.
         from crossgate import gateway_file  # noqa: PLC0415
 
-        read = gateway_file.read(Path(path))
+        read = gateway_file.read(Path(path) if isinstance(path, str) else path)
         clouds: dict[str, Cloud] = {}
         for name, plan in read.clouds.items():
             with read.place(f"clouds.{name}"):

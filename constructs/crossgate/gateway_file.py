@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
-import yaml
 
 from crossgate.errors import ConfigError, FileError, SynthesisError
+from crossgate.gateway_text import parse, text_problems
 from crossgate.model.capacity import Capacity
 from crossgate.model.listener import Listener, ListenerFields
 from crossgate.model.machine import InstanceRefresh, Machine
@@ -26,6 +26,8 @@ from crossgate.plans import Role, plan_class, plan_types
 if TYPE_CHECKING:
     from crossgate.plans import BalancerPlan, CloudPlan, DiscoveryPlan
 
+# The stack and the gateway; a part of the gateway is the third name of a construct path.
+_ABOVE_PARTS = 2
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -65,7 +67,7 @@ class ServiceEntry(Service):
     market: Market = OnDemand()
     machine: Machine = Machine(cpu=2, memory=4)
     refresh: InstanceRefresh = InstanceRefresh()
-    clouds: Many[Label] = ()
+    clouds: Annotated[Many[Label], pydantic.Field(min_length=1)] = ()
     per_cloud: Table[Label, Overrides] = field(default_factory=dict)
 
     def bare(self) -> Service:
@@ -134,13 +136,32 @@ class GatewayRead:
     @contextmanager
     def place(self, where: str) -> Iterator[None]:
         """Say of every error inside that it comes from this place of the file."""
-        prefix = f"{self.path.name}: {where}" if where else self.path.name
         try:
             yield
         except SynthesisError as error:
-            raise SynthesisError([_in_file(p, prefix) for p in error.problems]) from None
+            raise SynthesisError([self._placed(p, where) for p in error.problems]) from None
         except ConfigError as error:
-            raise _in_file(error, prefix) from None
+            raise self._placed(error, where) from None
+
+    def _placed(self, error: ConfigError, where: str) -> FileError:
+        place = where or self._part(error)
+        return _in_file(error, f"{self.path.name}: {place}" if place else self.path.name)
+
+    def _part(self, error: ConfigError) -> str:
+        """Return the part of the file that a construct below the gateway was made from."""
+        constructs, _, argument = (error.path or "").partition(":")
+        services = [entry.service.name for entry in self.services]
+        for name in constructs.split("/")[_ABOVE_PARTS:]:
+            if name == "discovery":
+                return name
+            if name == "edge":
+                ports = [listener.port for listener in self.listeners]
+                if error.got in ports and argument.strip() == "listeners":
+                    return f"listeners[{ports.index(error.got)}].port"
+                return "listeners" if argument.strip() == "listeners" else "balancer"
+            if name in services:
+                return f"services[{services.index(name)}]"
+        return ""
 
 
 def read(path: Path) -> GatewayRead:
@@ -151,15 +172,18 @@ def read(path: Path) -> GatewayRead:
         SynthesisError: it says several things wrong; each names its place.
 
     """
-    data = _parse(path)
-    found: list[ConfigError] = []
+    data = parse(path)
     data.pop("$schema", None)
-    root: GatewayFile | None = _validated(GatewayFile, data, "", found)
+    found = text_problems(data, path.name)
+    if any(not isinstance(problem.got, str) for problem in found):
+        _raise(path, found)  # a number that JSON cannot hold cannot be checked any further
     clouds: dict[str, Any] = {}
     for name, said in _mapping(data.get("clouds")).items():
         clouds[name] = _plan("clouds", said, f"clouds.{name}", found)
     discovery = _plan("discovery", data.get("discovery", {"type": "consul"}), "discovery", found)
     balancer = _plan("balancers", data.get("balancer", {"type": "haproxy"}), "balancer", found)
+    root: GatewayFile | None = _validated(GatewayFile, data, "", found)
+    found = _once(found)
     if root is not None:
         found += _crossed(root)
     _raise(path, found)
@@ -209,63 +233,15 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise FileError(
-            "cannot be read", path=str(path), got=error.strerror, want="a JSON or YAML file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise FileError("is not UTF-8", path=str(path), got=str(error)) from None
-    try:
-        if path.suffix in {".yaml", ".yml"}:
-            data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506  # a SafeLoader of ours
-        else:
-            data = json.loads(text, object_pairs_hook=_unique)
-    except yaml.YAMLError as error:
-        raise FileError("is no YAML", path=path.name, got=str(error)) from None
-    except json.JSONDecodeError as error:
-        raise FileError(
-            "is no JSON",
-            path=f"{path.name}: line {error.lineno} column {error.colno}",
-            got=error.msg,
-        ) from None
-    except ConfigError as error:
-        raise FileError(error.what, path=path.name, got=error.got, do=error.do) from None
-    if not isinstance(data, dict):
-        raise FileError("is no object", path=path.name, got=data, want='{"clouds": {...}, ...}')
-    return data
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is there twice: the first one would be lost without a word."""
-
-
-def _strict_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    return _unique(loader.construct_pairs(node, deep=True))
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _strict_mapping)
-
-
-def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ConfigError("one key stands twice in an object", got=twice, do="keep one of the two")
-    return made
-
-
 def _validated(kind: type, data: object, where: str, found: list[ConfigError]) -> Any:  # noqa: ANN401
     try:
-        return pydantic.TypeAdapter(kind).validate_json(json.dumps(data, default=str))
+        return pydantic.TypeAdapter(kind).validate_json(json.dumps(data))
     except pydantic.ValidationError as error:
         for item, problem in zip(
             error.errors(include_url=False), problems(error, "", kind), strict=True
         ):
+            if item["type"] == "needs_python_object":
+                continue  # a union's member that no file can write
             place = _place(data, item["loc"])
             problem.path = ".".join(part for part in (where, place) if part)
             found.append(problem)
@@ -310,7 +286,14 @@ def _crossed(root: GatewayFile) -> list[ConfigError]:
                 for name in given
                 if name not in root.clouds
             ]
+    ports = [listener.port for listener in root.listeners]
     for number, listener in enumerate(root.listeners):
+        if ports.index(listener.port) != number:
+            found.append(
+                ConfigError(
+                    "one port is taken twice", path=f"listeners[{number}].port", got=listener.port
+                )
+            )
         if listener.to not in names:
             found.append(
                 ConfigError(
@@ -348,6 +331,11 @@ def _place(data: object, loc: Sequence[int | str]) -> str:
         elif isinstance(data, dict) and (part in data or last):
             place, data = f"{place}.{part}", data.get(part)
     return place.removeprefix(".")
+
+
+def _once(found: Sequence[ConfigError]) -> list[ConfigError]:
+    """Return one problem for each place: the first says it best."""
+    return list({problem.path: problem for problem in reversed(found)}.values())[::-1]
 
 
 def _mapping(given: object) -> dict[str, Any]:

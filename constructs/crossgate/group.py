@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 from crossgate.boot.document import Document
 from crossgate.boot.service import service_document
 from crossgate.connections import Connections
+from crossgate.errors import ConfigError
+from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
 from crossgate.model.capacity import Capacity
 from crossgate.model.machine import InstanceRefresh, Machine
-from crossgate.model.market import Market, OnDemand
-from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, refuse
+from crossgate.model.market import Market, OnDemand, Spot
+from crossgate.model.service import Service
+from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.specs import GroupSpec
-from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Discovery
-    from crossgate.model.service import Service
 
 _DEFAULT_CAPACITY = Capacity(2, 4)
 _DEFAULT_MARKET = OnDemand()
@@ -68,22 +70,54 @@ class AutoScalingGroup(Construct):
             ConfigError: a value is wrong, or a cloud refuses what is asked.
 
         """
-        path = claim(scope, id)
-        self.clouds = checked_clouds(clouds, path)
+        path = checked_place(scope, id)
+        self.clouds = checked_clouds(clouds, path, scope)
+        checked(Service, service, argument="service", path=path)
+        boot = checked_many(Document, boot, argument="boot", path=path)
+        marks = checked_tags(tags, path)
+        if discovery is not None:
+            checked_role(
+                "joins",
+                discovery,
+                argument="discovery",
+                path=path,
+                like='a discovery such as ConsulServers(stack, "consul", clouds=[...])',
+            )
+        _refuse_taken(service, discovery, path)
         self.service = service
         self.discovery = discovery
         name = name_of(scope, id)
         sizes = by_cloud(
-            capacity, clouds, default=_DEFAULT_CAPACITY, argument="capacity", path=path
+            capacity,
+            self.clouds,
+            kind=Capacity,
+            default=_DEFAULT_CAPACITY,
+            argument="capacity",
+            path=path,
         )
         markets: dict[Cloud, Market] = by_cloud(
-            market, clouds, default=_DEFAULT_MARKET, argument="market", path=path
+            market,
+            self.clouds,
+            kind=(OnDemand, Spot),
+            default=_DEFAULT_MARKET,
+            argument="market",
+            path=path,
         )
         machines = by_cloud(
-            machine, clouds, default=_DEFAULT_MACHINE, argument="machine", path=path
+            machine,
+            self.clouds,
+            kind=Machine,
+            default=_DEFAULT_MACHINE,
+            argument="machine",
+            path=path,
         )
         refreshes = by_cloud(
-            refresh, clouds, default=_DEFAULT_REFRESH, argument="refresh", path=path
+            refresh,
+            self.clouds,
+            kind=InstanceRefresh,
+            default=_DEFAULT_REFRESH,
+            argument="refresh",
+            path=path,
         )
         specs = {
             cloud: GroupSpec(
@@ -92,7 +126,7 @@ class AutoScalingGroup(Construct):
                 document=self._document(cloud, boot),
                 firewalls=(),
                 joins=discovery.joins(cloud) if discovery else (),
-                tags=dict(tags or {}),
+                tags=marks,
                 capacity=sizes[cloud],
                 market=markets[cloud],
                 refresh=refreshes[cloud],
@@ -118,3 +152,17 @@ class AutoScalingGroup(Construct):
         if self.discovery:
             parts.append(self.discovery.agent(cloud, [self.service]))
         return Document.merge(*parts)
+
+
+def _refuse_taken(service: Service, discovery: Discovery | None, path: str) -> None:
+    taken = {_SSH_PORT, *(discovery.taken_ports if discovery else ())}
+    if service.port in taken:
+        raise ConfigError(
+            "the service's port is taken on the machine",
+            path=f"{path}: service",
+            got=service.port,
+            want=f"a port other than {', '.join(map(str, sorted(taken)))}",
+        )
+
+
+_SSH_PORT = 22

@@ -7,6 +7,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from crossgate.errors import ConfigError, RefusedError, SynthesisError
+from crossgate.model.argument import Kind, checked
+from crossgate.terraform.engine import Construct, claim, path_of, stack_of
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud
@@ -18,14 +20,34 @@ PerCloud: TypeAlias = "_T | Mapping[Cloud, _T]"
 """One value for all clouds, or a mapping from the cloud to its own."""
 
 
-def checked_clouds(clouds: Sequence[Cloud], path: str) -> tuple[Cloud, ...]:
-    """Return the clouds that a construct spans.
+def checked_place(scope: Construct, id: str) -> str:
+    """Return the path that a construct `id` in `scope` will have.
 
     Raises:
-        ConfigError: there is none, one is named twice, or two networks overlap.
+        ConfigError: `scope` is no construct, or `id` is no id or is taken.
 
     """
-    if not isinstance(clouds, Sequence):
+    if not isinstance(scope, Construct):
+        raise ConfigError(
+            "scope is no construct",
+            path=str(id),
+            got=scope,
+            want="a TerraformStack, or a construct in one",
+            do='make one: stack = TerraformStack(app, "gateway")',
+        )
+    return claim(scope, id)
+
+
+def checked_clouds(clouds: Sequence[Cloud], path: str, scope: Construct) -> tuple[Cloud, ...]:
+    """Return the clouds that a construct in `scope` spans.
+
+    Raises:
+        ConfigError: there is none, one is no cloud, is of another stack or is named twice, or two
+            networks overlap.
+
+    """
+    given: object = clouds
+    if isinstance(given, str) or not isinstance(given, Sequence):
         raise ConfigError(
             "clouds must be a sequence, also for a single one",
             path=path,
@@ -36,6 +58,8 @@ def checked_clouds(clouds: Sequence[Cloud], path: str) -> tuple[Cloud, ...]:
         raise ConfigError(
             "has no cloud to run in", path=path, got=[], want="at least one: clouds=[aws]"
         )
+    for cloud in clouds:
+        _refuse_stranger(cloud, path, scope)
     names = [cloud.name for cloud in clouds]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -56,17 +80,44 @@ def checked_clouds(clouds: Sequence[Cloud], path: str) -> tuple[Cloud, ...]:
     return tuple(clouds)
 
 
+def _refuse_stranger(cloud: Cloud, path: str, scope: Construct) -> None:
+    if not isinstance(getattr(cloud, "name", None), str) or not callable(
+        getattr(cloud, "refusals", None)
+    ):
+        raise ConfigError(
+            "clouds holds something that is no cloud",
+            path=path,
+            got=cloud,
+            want='a cloud object such as AwsCloud(stack, "aws", ...)',
+        )
+    if isinstance(cloud, Construct) and stack_of(cloud) is not stack_of(scope):
+        raise ConfigError(
+            f"the cloud {cloud.name!r} belongs to another stack",
+            path=path,
+            got=path_of(cloud),
+            want=f"a cloud of the stack {path_of(stack_of(scope))}",
+            do="make it in the same stack",
+        )
+
+
 def by_cloud(
-    given: PerCloud[_T], clouds: Sequence[Cloud], *, default: _T, argument: str, path: str
+    given: PerCloud[_T],
+    clouds: Sequence[Cloud],
+    *,
+    kind: Kind,
+    default: _T,
+    argument: str,
+    path: str,
 ) -> dict[Cloud, _T]:
     """Return the value of every cloud; `default` where a mapping leaves one out.
 
     Raises:
-        ConfigError: a mapping names a cloud where the construct does not run.
+        ConfigError: a value is not of `kind`, or a mapping names a cloud where the construct does
+            not run.
 
     """
     if not isinstance(given, Mapping):
-        return dict.fromkeys(clouds, given)
+        return dict.fromkeys(clouds, checked(kind, given, argument=argument, path=path))
     strange = [getattr(key, "name", key) for key in given if key not in clouds]
     if strange:
         raise ConfigError(
@@ -76,6 +127,8 @@ def by_cloud(
             want=f"cloud objects out of {sorted(cloud.name for cloud in clouds)}",
         )
     table = cast("Mapping[Cloud, _T]", given)
+    for cloud, one in table.items():
+        checked(kind, one, argument=f"{argument} of {cloud.name!r}", path=path)
     return {cloud: table.get(cloud, default) for cloud in clouds}
 
 

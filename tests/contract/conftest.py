@@ -21,6 +21,7 @@ CLOUDS = {
         region="us-east-1",
         zones=["us-east-1a", "us-east-1b"],
         image="ami-0123456789abcdef0",
+        root_device="/dev/xvda",
         network=network,
     ),
     "openstack": lambda scope, name, network: OpenStackCloud(

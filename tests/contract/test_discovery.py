@@ -73,6 +73,14 @@ def test_a_watched_file_is_kept_where_it_was_asked_for(discovery, here, api):
     assert "/var/lib/x.cfg" in str([Text.of(f.text).sample() for _, f in kept.written()])
 
 
+def test_nobody_else_may_have_its_ports(discovery, stack, here):
+    assert discovery.taken_ports
+    for port in discovery.taken_ports:
+        service = Service(name="api", port=port, image="registry.example.org/api:1")
+        with pytest.raises(ConfigError, match="port is taken on the machine"):
+            AutoScalingGroup(stack, "api", clouds=[here], service=service, discovery=discovery)
+
+
 def test_members_reach_each_other_inside_a_cloud(discovery, here):
     worn = discovery.member_firewalls(here)
     assert worn

@@ -73,7 +73,8 @@ class InstanceRefresh:
         min_healthy: share of the group that keeps serving; default 1.0, launch before terminate.
         max_healthy: share of the group that may run at the same time; default 1.1 (AWS rounds up
             to at least one machine more).
-        warmup: how long a new machine needs before it counts; default one minute.
+        warmup: how long a new machine needs before it counts; default one minute. On AWS it counts
+            as healthy once it runs and this has passed, so it must cover boot and start.
 
     """
 

@@ -67,13 +67,13 @@ class Limits:
 
     Attributes:
         memory: MiB; the service is killed and started again above it. Default: no limit.
-        cpu: processors, 0.5 is half of one. Default: no limit.
+        cpu: processors, at least 0.01; 0.5 is half of one. Default: no limit.
         files: open files, one for each connection; default 65536.
 
     """
 
     memory: Annotated[int, pydantic.Field(ge=16)] | None = None
-    cpu: Annotated[float, pydantic.Field(gt=0, strict=False)] | None = None
+    cpu: Annotated[float, pydantic.Field(ge=0.01, allow_inf_nan=False, strict=False)] | None = None
     files: Annotated[int, pydantic.Field(ge=64, le=1048576)] = 65536
 
 

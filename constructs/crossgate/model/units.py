@@ -68,9 +68,14 @@ def _positive(duration: timedelta) -> timedelta:
     return duration
 
 
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
 def _money(given: object) -> object:
     if isinstance(given, float | bool):
         raise ConfigError("money must be exact", got=given, want=f'a Decimal or text: "{given}"')
+    if isinstance(given, str) and not _AMOUNT.fullmatch(given):
+        raise ConfigError("is not money", got=given, want='US dollars an hour: "0.05"')
     try:
         amount = Decimal(given) if isinstance(given, str | int) else given
     except InvalidOperation:
@@ -91,7 +96,7 @@ Duration = Annotated[
 Money = Annotated[
     Decimal,
     pydantic.BeforeValidator(_money),
-    pydantic.WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?$"}),
+    pydantic.WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
 ]
 """US dollars an hour, exact: a Decimal, a whole number, or text such as "0.05"."""
 

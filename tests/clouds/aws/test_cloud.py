@@ -24,6 +24,7 @@ GIVEN = {
     "region": "us-east-1",
     "zones": ["us-east-1a", "us-east-1b"],
     "image": "ami-0123456789abcdef0",
+    "root_device": "/dev/xvda",
     "network": "10.20.0.0/16",
 }
 
@@ -131,6 +132,26 @@ def test_an_image_of_ones_own_is_looked_up_by_name(stack, api, synth):
     assert found["owners"] == ["123456789012"]
 
 
+def test_the_root_device_of_an_image_id_is_looked_up(stack, api, synth):
+    AutoScalingGroup(stack, "api", clouds=[cloud(stack, root_device=None)], service=api)
+    made = synth()
+    ((name, found),) = made["data"]["aws_ami"].items()
+    assert found["filter"] == [{"name": "image-id", "values": ["ami-0123456789abcdef0"]}]
+    assert found["include_deprecated"] is True
+    template = only(made, "aws_launch_template")
+    (device,) = template["block_device_mappings"]
+    assert device["device_name"] == f"${{data.aws_ami.{name}.root_device_name}}"
+    assert template["image_id"] == "ami-0123456789abcdef0"
+
+
+def test_a_root_device_that_is_given_is_used_and_nothing_looked_up(stack, api, synth):
+    AutoScalingGroup(stack, "api", clouds=[cloud(stack, root_device="/dev/sda1")], service=api)
+    made = synth()
+    assert "data" not in made
+    (device,) = only(made, "aws_launch_template")["block_device_mappings"]
+    assert device["device_name"] == "/dev/sda1"
+
+
 def test_zones_are_looked_up_when_they_are_not_given(stack, synth):
     cloud(stack, zones=None)
     zones = {s["availability_zone"] for s in synth()["resource"]["aws_subnet"].values()}
@@ -190,9 +211,7 @@ def test_spot_offers_several_types_and_keeps_one_on_demand(stack, api, synth):
 
 
 def test_the_desired_size_is_left_to_scaling(stack, api, synth):
-    AutoScalingGroup(
-        stack, "api", clouds=[cloud(stack)], service=api, capacity=Capacity(2, 9)
-    )
+    AutoScalingGroup(stack, "api", clouds=[cloud(stack)], service=api, capacity=Capacity(2, 9))
     assert "desired_capacity" not in only(synth(), "aws_autoscaling_group")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,18 +12,20 @@ from crossgate.balancers.haproxy.settings import HEALTH_PATH, HEALTH_PORT, STATS
 from crossgate.boot.document import Document
 from crossgate.connections import Connections
 from crossgate.errors import ConfigError
-from crossgate.model.machine import Machine
-from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, refuse
+from crossgate.model.argument import checked_many, checked_role, checked_tags
+from crossgate.model.listener import Listener
+from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.specs import EntrySpec, MachinesSpec
-from crossgate.terraform.engine import Construct, TerraformOutput, claim
+from crossgate.terraform.engine import Construct, TerraformOutput
 from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_password
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Discovery, Entry
-    from crossgate.model.listener import Listener
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
+_DEFAULT_REFRESH = InstanceRefresh()
 _RESERVED_PORTS = frozenset({22, HEALTH_PORT, STATS_PORT})
 
 
@@ -43,6 +45,7 @@ class HAProxyNodes(Construct):
         listeners: Sequence[Listener],
         count: PerCloud[int] = 2,
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
+        refresh: PerCloud[InstanceRefresh] = _DEFAULT_REFRESH,
         boot: Sequence[Document] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -56,6 +59,7 @@ class HAProxyNodes(Construct):
             listeners: the ports, and the services they lead to.
             count: machines in each cloud, at least 2 (default).
             machine: what one needs; default two processors and 4 GiB.
+            refresh: how changed machines are replaced; default: launch first, then terminate.
             boot: further parts of the boot document.
             tags: put on everything that the cloud can tag.
 
@@ -63,12 +67,35 @@ class HAProxyNodes(Construct):
             ConfigError: a value is wrong, a port is taken twice, or a cloud refuses.
 
         """
-        path = claim(scope, id)
-        self.clouds = checked_clouds(clouds, path)
-        self.listeners = _checked_listeners(listeners, path)
-        counts = by_cloud(count, clouds, default=2, argument="count", path=path)
+        path = checked_place(scope, id)
+        self.clouds = checked_clouds(clouds, path, scope)
+        checked_role(
+            "keep",
+            discovery,
+            argument="discovery",
+            path=path,
+            like='a discovery such as ConsulServers(stack, "consul", clouds=[...])',
+        )
+        taken = {*_RESERVED_PORTS, *discovery.taken_ports}
+        self.listeners = _checked_listeners(listeners, taken, path)
+        boot = checked_many(Document, boot, argument="boot", path=path)
+        marks = checked_tags(tags, path)
+        counts = by_cloud(count, self.clouds, kind=int, default=2, argument="count", path=path)
         machines = by_cloud(
-            machine, clouds, default=_DEFAULT_MACHINE, argument="machine", path=path
+            machine,
+            self.clouds,
+            kind=Machine,
+            default=_DEFAULT_MACHINE,
+            argument="machine",
+            path=path,
+        )
+        refreshes = by_cloud(
+            refresh,
+            self.clouds,
+            kind=InstanceRefresh,
+            default=_DEFAULT_REFRESH,
+            argument="refresh",
+            path=path,
         )
         for cloud, number in counts.items():
             _check_count(number, f"{path}/{cloud.name}")
@@ -77,22 +104,26 @@ class HAProxyNodes(Construct):
         name = name_of(scope, id)
 
         super().__init__(scope, id)
-        self.connections = Connections(path, admin_ports=(STATS_PORT, HEALTH_PORT))
+        # What further parts of the boot document listen on is not known here.
+        answers = None if boot else {*taken, *(listener.port for listener in self.listeners)}
+        self.connections = Connections(path, admin_ports=(STATS_PORT, HEALTH_PORT), answers=answers)
         self.entries: dict[Cloud, Entry] = {}
-        for cloud in self.clouds:
-            child = Construct(self, cloud.name)
+        children = {cloud: Construct(self, cloud.name) for cloud in self.clouds}
+        entries: dict[Cloud, EntrySpec] = {}
+        specs: dict[Cloud, MachinesSpec] = {}
+        for cloud, child in children.items():
             firewall = cloud.firewall(child, "firewall", name=name)
             worn = (firewall, *discovery.member_firewalls(cloud))
             reservation = cloud.reserve(
                 child, "places", name=name, count=counts[cloud], firewalls=worn
             )
-            entry_spec = EntrySpec(
+            entries[cloud] = EntrySpec(
                 name=name,
                 ports=tuple(listener.port for listener in self.listeners),
                 health_port=HEALTH_PORT,
                 health_path=HEALTH_PATH,
                 reservation=reservation,
-                tags=dict(tags or {}),
+                tags=marks,
             )
             # Every address, so that an operator's range can be let in: the firewall is closed to
             # all, and the page asks for a login.
@@ -103,20 +134,23 @@ class HAProxyNodes(Construct):
                 discovery.keep(cloud, file),
                 *boot,
             )
-            spec = MachinesSpec(
+            specs[cloud] = MachinesSpec(
                 name=name,
                 machine=machines[cloud],
                 document=document,
                 firewalls=worn,
                 joins=discovery.joins(cloud),
-                tags=dict(tags or {}),
+                tags=marks,
                 count=counts[cloud],
+                refresh=refreshes[cloud],
                 reservation=reservation,
             )
-            refuse(path, [(cloud, entry_spec), (cloud, spec)])
-            entry = cloud.entry(child, "entry", entry_spec)
+        refuse(path, [*entries.items(), *specs.items()])
+        for cloud, child in children.items():
+            spec = specs[cloud]
+            entry = cloud.entry(child, "entry", entries[cloud])
             self.entries[cloud] = entry
-            self.connections.add(cloud, firewall, entry)
+            self.connections.add(cloud, spec.firewalls[0], entry)
             cloud.machines(child, "nodes", replace(spec, entry=entry))
             TerraformOutput(
                 child,
@@ -130,7 +164,10 @@ class HAProxyNodes(Construct):
                 self.connections.allow_from(source, port=listener.port)
 
 
-def _checked_listeners(listeners: Sequence[Listener], path: str) -> tuple[Listener, ...]:
+def _checked_listeners(
+    listeners: Sequence[Listener], taken: Collection[int], path: str
+) -> tuple[Listener, ...]:
+    listeners = checked_many(Listener, listeners, argument="listeners", path=path)
     if not listeners:
         raise ConfigError(
             "leads nowhere", path=path, got=[], want="listeners=[Listener(port=9000, to=api)]"
@@ -139,14 +176,14 @@ def _checked_listeners(listeners: Sequence[Listener], path: str) -> tuple[Listen
     for port in ports:
         if ports.count(port) > 1:
             raise ConfigError("one port is taken twice", path=f"{path}: listeners", got=port)
-        if port in _RESERVED_PORTS:
+        if port in taken:
             raise ConfigError(
                 "the port is taken by the balancer itself",
                 path=f"{path}: listeners",
                 got=port,
-                want=f"a port other than {', '.join(map(str, sorted(_RESERVED_PORTS)))}",
+                want=f"a port other than {', '.join(map(str, sorted(taken)))}",
             )
-    return tuple(listeners)
+    return listeners
 
 
 def _check_count(number: int, path: str) -> None:

@@ -20,13 +20,14 @@ from crossgate.clouds.aws.network import (
     VpcByName,
     build_network,
 )
+from crossgate.clouds.aws.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
 from crossgate.policy.name_taken_once import Names
 from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
-from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class AwsCloud(Construct):
         network: str | AwsNetwork = "10.0.0.0/16",
         zones: Sequence[str] | None = None,
         image: str | Image = "debian-12",
-        root_device: str = "/dev/xvda",
+        root_device: str | None = None,
         key_pair: str | None = None,
         extra_sizes: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
@@ -73,7 +74,8 @@ class AwsCloud(Construct):
                 to say, or one that exists: `ExistingVpc(...)` by ids, `VpcByName(...)`.
             zones: at least two availability zones; default: the first two that the account has.
             image: a name of ours ("debian-12"), an id ("ami-…", or a token), or `Image(...)`.
-            root_device: the image's root device where `image` is an id; default "/dev/xvda".
+            root_device: the image's root device where `image` is an id, such as "/dev/xvda";
+                default: looked up, which needs an account even to plan.
             key_pair: name of an EC2 key pair for SSH; default: none.
             extra_sizes: instance types that AWS has had since crossgate's list was made.
             tags: put on everything in this cloud.
@@ -92,9 +94,9 @@ class AwsCloud(Construct):
                 want='a name such as "us-east-1"',
             )
         _check_zones(region, zones, path)
+        check_tags(tags or {}, path)
         chosen = OwnVpc(network) if isinstance(network, str) else network
-        cidr = None if isinstance(chosen, VpcByName) else chosen.cidr
-        self.network: IPv4Network | None = ipv4_network(cidr, f"{path}: network") if cidr else None
+        self.network: IPv4Network | None = _range_of(chosen, path)
         if isinstance(image, str) and not _is_image_id(image):
             catalogue.named_image(image, "x86_64", path)
 
@@ -124,13 +126,17 @@ class AwsCloud(Construct):
     @property
     def name(self) -> str:
         """The construct id."""
-        return str(self.node.id)
+        return id_of(self)
 
     def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
-        """Return why AWS cannot build `spec`: an unknown size, user data that is too long."""
-        if isinstance(spec, EntrySpec):
-            return []
+        """Return why AWS cannot build `spec`: an unknown size, a tag, user data too long."""
         found: list[RefusedError] = []
+        try:
+            check_tags(spec.tags, spec.name)
+        except ConfigError as error:
+            found.append(RefusedError(error.what, path=error.path, got=error.got, want=error.want))
+        if isinstance(spec, EntrySpec):
+            return found
         try:
             self.instance_types(spec)
         except RefusedError as refusal:
@@ -147,8 +153,9 @@ class AwsCloud(Construct):
     def firewall(self, scope: Construct, id: str, *, name: str) -> AwsFirewall:
         """Make a security group that lets everything out and nothing in."""
         claim(scope, id)
+        allowed = limits.unreserved(name, limits.GROUP_RESERVED)
         short = self.names.take(
-            "security group", shortened(name, limits.GROUP_NAME), scope.node.path
+            "security group", shortened(allowed, limits.GROUP_NAME), path_of(scope)
         )
         return AwsFirewall(self, scope, id, name=short)
 
@@ -189,7 +196,7 @@ class AwsCloud(Construct):
         if isinstance(thing, kind) and thing.cloud is self:
             return thing
         raise ConfigError(
-            "belongs to another cloud", path=self.node.path, got=thing, want=f"one of {self.name}"
+            "belongs to another cloud", path=path_of(self), got=thing, want=f"one of {self.name}"
         )
 
     def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
@@ -203,9 +210,17 @@ class AwsCloud(Construct):
         machines.fixed(self, Construct(scope, id), spec)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
-        """Build a network load balancer with a fixed address in every zone."""
+        """Build a network load balancer, with a fixed address in every zone where it can be."""
         claim(scope, id)
         return AwsEntry(self, Construct(scope, id), spec)
+
+
+def _range_of(network: AwsNetwork, path: str) -> IPv4Network | None:
+    """Return the range, when it is known before Terraform runs."""
+    cidr = None if isinstance(network, VpcByName) else network.cidr
+    if cidr is None or "${" in cidr:
+        return None
+    return ipv4_network(cidr, f"{path}: network")
 
 
 def _is_image_id(image: str) -> bool:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from crossgate.clouds.aws.bindings.lb import Lb, LbListener, LbTargetGroup
 from crossgate.clouds.aws.bindings.network import Eip
-from crossgate.clouds.aws.limits import NLB_NAME
+from crossgate.clouds.aws.limits import NLB_NAME, NLB_RESERVED, unreserved
 from crossgate.model.names import shortened
 from crossgate.model.net import Ports
+from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.cloud import AwsCloud
@@ -24,6 +25,9 @@ _DRAIN_SECONDS = 60
 class AwsEntry:
     """A network load balancer over all zones: one fixed address in each, health-checked.
 
+    Where the public subnets are known only as Terraform runs (`VpcByName`, a token of a list),
+    it has a fixed name instead of fixed addresses.
+
     It passes the client's own address on, so the balancers' security group decides who gets in.
     """
 
@@ -31,16 +35,22 @@ class AwsEntry:
         """Make the load balancer, one listener and one target group for each port."""
         self.ports = tuple(spec.ports)
         self._firewall = cloud.own_reservation(spec.reservation).firewalls[0]
-        name = cloud.names.take("load balancer", shortened(spec.name, NLB_NAME), scope.node.path)
+        name = cloud.names.take(
+            "load balancer",
+            shortened(unreserved(spec.name, NLB_RESERVED), NLB_NAME),
+            path_of(scope),
+        )
+        placement = cloud.placement
         addresses = [
             Eip(
                 scope,
                 f"address-{number}",
                 domain="vpc",
                 tags={"Name": f"{spec.name}-{number}"},
+                depends_on=[*placement.ready],
                 provider=cloud.provider,
             )
-            for number, _ in enumerate(cloud.placement.public)
+            for number, _ in enumerate(placement.public if placement.counted else ())
         ]
         balancer = Lb(
             scope,
@@ -49,14 +59,20 @@ class AwsEntry:
             load_balancer_type="network",
             internal=False,
             enable_cross_zone_load_balancing=True,
+            subnets=None if placement.counted else placement.public,
             subnet_mapping=[
                 {"subnet_id": subnet, "allocation_id": address.id}
-                for subnet, address in zip(cloud.placement.public, addresses, strict=True)
-            ],
+                for subnet, address in zip(placement.public, addresses, strict=True)
+            ]
+            if placement.counted
+            else None,
             tags={"Name": spec.name, **spec.tags},
+            # An internet-facing balancer wants the VPC's gateway first, and those who connect to
+            # it want the routes.
+            depends_on=[*placement.ready],
             provider=cloud.provider,
         )
-        self.addresses = [address.public_ip for address in addresses]
+        self.addresses = [address.public_ip for address in addresses] or [balancer.dns_name]
         self.target_groups = [
             self._listen(cloud, scope, spec, balancer, port) for port in self.ports
         ]
@@ -77,7 +93,7 @@ class AwsEntry:
         self, cloud: AwsCloud, scope: Construct, spec: EntrySpec, balancer: Lb, port: int
     ) -> str:
         name = cloud.names.take(
-            "target group", shortened(f"{spec.name}-{port}", NLB_NAME), scope.node.path
+            "target group", shortened(f"{spec.name}-{port}", NLB_NAME), path_of(scope)
         )
         targets = LbTargetGroup(
             scope,

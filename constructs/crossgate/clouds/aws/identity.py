@@ -9,6 +9,7 @@ from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRo
 from crossgate.clouds.aws.limits import ROLE_NAME
 from crossgate.model.names import shortened
 from crossgate.specs import Tagged
+from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.cloud import AwsCloud
@@ -43,7 +44,7 @@ def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> Ia
     name = cloud.names.take(
         "IAM role",
         shortened(f"{spec.name}-{cloud.region}-{cloud.name}", ROLE_NAME),
-        scope.node.path,
+        path_of(scope),
     )
     role = IamRole(
         scope,

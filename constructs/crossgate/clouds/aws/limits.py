@@ -1,6 +1,22 @@
-"""What AWS cannot exceed, with the page that says so."""
+"""What AWS does not take, with the page that says so."""
 
 from __future__ import annotations
+
+NLB_RESERVED = "internal-"
+"""Beginning of a name that no load balancer may have (CreateLoadBalancer, `Name`)."""
+
+GROUP_RESERVED = "sg-"
+"""Beginning of a name that no security group may have (CreateSecurityGroup, `GroupName`)."""
+
+
+def unreserved(name: str, reserved: str) -> str:
+    """Return `name`, with `gw-` before it where it begins as AWS keeps to itself.
+
+    Names are made of the ids of stacks and constructs, which know nothing of AWS: "internal" is a
+    good name for a stack.
+    """
+    return f"gw-{name}" if name.startswith(reserved) else name
+
 
 USER_DATA_BYTES = 16 * 1024
 """User data before base64, gzip counted as it is stored (EC2 guide, "Run commands at launch")."""
@@ -19,3 +35,9 @@ TEMPLATE_NAME = 128
 
 RULE_DESCRIPTION = 255
 """Characters in the description of a security group rule."""
+
+TAG_KEY = 128
+"""Characters in a tag's key (Tagging AWS Resources guide, "Tag naming limits")."""
+
+TAG_VALUE = 256
+"""Characters in a tag's value (the same page)."""

@@ -18,6 +18,7 @@ from crossgate.model.market import Spot
 from crossgate.model.names import shortened
 from crossgate.model.units import whole_seconds
 from crossgate.specs import Tagged
+from crossgate.terraform.engine import path_of
 from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class _Group:
         # The number, not "$Latest": only a new number rolls the group (provider-aws PR 22464).
         version = self._template.attribute_path("latest_version")
         name = cloud.names.take(
-            "Auto Scaling group", shortened(spec.name, limits.GROUP_NAME), self._scope.node.path
+            "Auto Scaling group", shortened(spec.name, limits.GROUP_NAME), path_of(self._scope)
         )
         made = AutoscalingGroup(
             self._scope,
@@ -141,6 +142,9 @@ class _Group:
                 {"key": key, "value": value, "propagate_at_launch": True}
                 for key, value in sorted(self._tags.items())
             ],
+            # A machine that starts before its way out is there cannot install anything, and
+            # cloud-init does not try again.
+            depends_on=[*cloud.placement.ready],
             provider=cloud.provider,
         )
         return made.name
@@ -151,7 +155,7 @@ class _Group:
                 "on_demand_base_capacity": spot.on_demand_base,
                 "on_demand_percentage_above_base_capacity": round(spot.on_demand_share * 100),
                 "spot_allocation_strategy": spot.strategy,
-                "spot_max_price": str(spot.max_price) if spot.max_price else None,
+                "spot_max_price": f"{spot.max_price:f}" if spot.max_price else None,
             },
             "launch_template": {
                 "launch_template_specification": {
@@ -168,7 +172,7 @@ class _Group:
         document = local_text(self._scope, "document", cloud_init.render(spec.document))
         firewalls = cloud.own_firewalls(spec.firewalls)
         name = cloud.names.take(
-            "launch template", shortened(spec.name, limits.TEMPLATE_NAME), self._scope.node.path
+            "launch template", shortened(spec.name, limits.TEMPLATE_NAME), path_of(self._scope)
         )
         return LaunchTemplate(
             self._scope,
@@ -185,7 +189,6 @@ class _Group:
                 "http_endpoint": "enabled",
                 "http_tokens": "required",
                 "http_put_response_hop_limit": 1,
-                "instance_metadata_tags": "enabled",
             },
             block_device_mappings=[
                 {
@@ -209,8 +212,8 @@ class _Group:
         cloud = self._cloud
         if isinstance(image, str):
             if image.startswith(("ami-", "${")):
-                return image, cloud.root_device
-            image = named_image(image, self._spec.machine.architecture, cloud.node.path)
+                return image, cloud.root_device or self._root_device(image)
+            image = named_image(image, self._spec.machine.architecture, path_of(cloud))
         found = DataAmi(
             self._scope,
             "image",
@@ -223,3 +226,15 @@ class _Group:
             provider=cloud.provider,
         )
         return found.id, found.root_device_name
+
+    def _root_device(self, image: str) -> str:
+        """Look up the image's root device: Debian's is /dev/xvda, Ubuntu's is /dev/sda1."""
+        found = DataAmi(
+            self._scope,
+            "image",
+            filter=[{"name": "image-id", "values": [image]}],
+            # Who names an image by its id means it, deprecated or not.
+            include_deprecated=True,
+            provider=self._cloud.provider,
+        )
+        return found.root_device_name

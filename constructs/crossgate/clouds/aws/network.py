@@ -20,12 +20,13 @@ from crossgate.clouds.aws.bindings.network import (
     Vpc,
 )
 from crossgate.errors import ConfigError
-from crossgate.model.net import ANYWHERE, ipv4_network
-from crossgate.model.value import Many, value
+from crossgate.model.net import ANYWHERE, ipv4_network, is_private
+from crossgate.model.value import Many, holds_token, value
+from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.bindings.provider import AwsProvider
-    from crossgate.terraform.engine import Construct
+    from crossgate.terraform.engine import Construct, ITerraformDependable
 
 LEAST_ZONES = 2
 _SMALLEST_PREFIX = 28  # VPC guide, "Subnet sizing"
@@ -38,13 +39,14 @@ class OwnVpc:
     """A VPC of one's own: in every zone a private subnet for machines, a public one for entries.
 
     Attributes:
-        cidr: the range, /16 to /24.
+        cidr: the range, /16 to /24, in private space (RFC 1918 or RFC 6598).
         private: ranges of the private subnets, one for each zone; default: equal parts.
         public: ranges of the public subnets, one for each zone; default: equal parts.
         nat: `per-zone` (default: a lost zone takes no other's way out) or `single` (cheaper).
 
     Raises:
-        ConfigError: a range is none, or a subnet lies outside the VPC or on another subnet.
+        ConfigError: a range is none or is public, or a subnet lies outside the VPC or on another
+            subnet.
 
     """
 
@@ -59,6 +61,13 @@ class OwnVpc:
         if not _LARGEST_PREFIX <= whole.prefixlen <= _SMALLEST_PREFIX - 4:
             raise ConfigError(
                 "is no size for a VPC", path="OwnVpc: cidr", got=self.cidr, want="/16 to /24"
+            )
+        if not is_private(whole):
+            raise ConfigError(
+                "is no private range, and Consul binds a machine's private address only",
+                path="OwnVpc: cidr",
+                got=self.cidr,
+                want="a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
             )
         taken: list[IPv4Network] = []
         for text in (*self.private, *self.public):
@@ -112,9 +121,13 @@ class ExistingVpc:
 
     Attributes:
         vpc_id: the VPC.
-        private: ids of subnets with a way out (NAT), for machines.
-        public: ids of subnets with an internet gateway, for entries.
-        cidr: the VPC's range, when it is known; else it is looked up.
+        private: ids of subnets with a way out (NAT), for machines; or the token of a list.
+        public: ids of subnets with an internet gateway, for entries; or the token of a list,
+            and then entries have a fixed name instead of fixed addresses.
+        cidr: the VPC's range, when it is known, or a token of it; else it is looked up.
+
+    Raises:
+        ConfigError: there are no private or no public subnets.
 
     """
 
@@ -123,10 +136,24 @@ class ExistingVpc:
     public: Sequence[str]
     cidr: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a network without subnets."""
+        for kind, subnets in (("private", self.private), ("public", self.public)):
+            if not subnets or isinstance(subnets, str):
+                raise ConfigError(
+                    "names no subnets",
+                    path=f"ExistingVpc: {kind}",
+                    got=subnets,
+                    want="a list of subnet ids, or the token of one",
+                )
+
 
 @dataclass(frozen=True, kw_only=True)
 class VpcByName:
     """A VPC that exists, found by its `Name` tag; its subnets by a tag of theirs.
+
+    How many subnets there are is known as Terraform runs, so entries have a fixed name instead of
+    fixed addresses.
 
     Attributes:
         name: the VPC's `Name`.
@@ -151,8 +178,9 @@ class Placement:
     Attributes:
         vpc_id: token or id of the VPC.
         cidr: token or literal of its range.
-        private: subnet ids for machines; a token of a list counts as one.
-        public: subnet ids for entries, one for each zone.
+        private: subnet ids for machines, or the token of a list.
+        public: subnet ids for entries, one for each zone, or the token of a list.
+        ready: what must be there before the world is reached, in both directions.
 
     """
 
@@ -160,6 +188,17 @@ class Placement:
     cidr: str
     private: Sequence[str]
     public: Sequence[str]
+    ready: Sequence[ITerraformDependable] = ()
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is known now how many public subnets there are."""
+        return not _is_list_token(self.public)
+
+
+def _is_list_token(given: Sequence[str]) -> bool:
+    """Return whether a list is one that Terraform knows later: its length is unknown too."""
+    return len(given) == 1 and str(given[0]).startswith("#{") and holds_token(given)
 
 
 def build_network(
@@ -184,7 +223,15 @@ def build_network(
 
 def _zone_names(scope: Construct, provider: AwsProvider) -> list[str]:
     """Return tokens of the first zones that the account has in the region."""
-    found = DataAvailabilityZones(scope, "zones", state="available", provider=provider)
+    found = DataAvailabilityZones(
+        scope,
+        "zones",
+        state="available",
+        # Once the account has opted in to Local Zones, they are among the available ones, and not
+        # all of them carry NAT gateways and network load balancers.
+        filter=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+        provider=provider,
+    )
     return [found.attribute_path(f"names[{number}]") for number in range(LEAST_ZONES)]
 
 
@@ -223,7 +270,7 @@ def _own(
         scope, "internet", vpc_id=vpc.id, tags={"Name": name}, provider=provider
     )
     to_world = _route_table(scope, "public", vpc, name=f"{name}-public", provider=provider)
-    Route(
+    to_internet = Route(
         scope,
         "public-default",
         route_table_id=to_world.id,
@@ -231,14 +278,15 @@ def _own(
         gateway_id=gateway.id,
         provider=provider,
     )
-    private_ranges, public_ranges = network.subnets(len(zones), scope.node.path)
+    private_ranges, public_ranges = network.subnets(len(zones), path_of(scope))
     private, public = [], []
+    ready: list[ITerraformDependable] = [gateway, to_internet]
     nat: NatGateway | None = None
     for number, zone in enumerate(zones):
         public_subnet = _subnet(
             scope, f"public-{number}", vpc, public_ranges[number], zone, name, provider
         )
-        RouteTableAssociation(
+        public_routes = RouteTableAssociation(
             scope,
             f"public-{number}-routes",
             subnet_id=public_subnet.id,
@@ -268,7 +316,7 @@ def _own(
         routes = _route_table(
             scope, f"private-{number}", vpc, name=f"{name}-private-{number}", provider=provider
         )
-        Route(
+        to_nat = Route(
             scope,
             f"private-{number}-default",
             route_table_id=routes.id,
@@ -276,16 +324,19 @@ def _own(
             nat_gateway_id=nat.id,
             provider=provider,
         )
-        RouteTableAssociation(
+        private_routes = RouteTableAssociation(
             scope,
             f"private-{number}-routes",
             subnet_id=private_subnet.id,
             route_table_id=routes.id,
             provider=provider,
         )
+        ready += [public_routes, to_nat, private_routes]
         private.append(private_subnet.id)
         public.append(public_subnet.id)
-    return Placement(vpc_id=vpc.id, cidr=network.cidr, private=private, public=public)
+    return Placement(
+        vpc_id=vpc.id, cidr=network.cidr, private=private, public=public, ready=tuple(ready)
+    )
 
 
 def _subnet(

@@ -21,7 +21,7 @@ class ExistingVpcPlan:
 
     Attributes:
         id: the VPC's id; then `private` and `public` are subnet ids.
-        name: the VPC's `Name` tag; then the subnets are found by theirs.
+        name: the VPC's `Name` tag; then the subnets are found by theirs, and nothing else is given.
         private: ids of the subnets for machines.
         public: ids of the subnets for entries.
         cidr: the VPC's range, when it is known.
@@ -38,6 +38,13 @@ class ExistingVpcPlan:
         """Refuse a network that is named twice, not at all or without subnets."""
         if (self.id is None) == (self.name is None):
             raise ConfigError("is found by its id or by its name", got=[self.id, self.name])
+        beside = [n for n in ("private", "public", "cidr") if getattr(self, n)]
+        if self.name is not None and beside:
+            raise ConfigError(
+                "is found by its name, and so are its subnets and its range",
+                got=beside,
+                want="name alone, or id with private and public",
+            )
         if self.id is not None and not (self.private and self.public):
             raise ConfigError("names no subnets", want="private and public, lists of subnet ids")
 
@@ -62,7 +69,7 @@ class Plan:
         zones: at least two availability zones; default: the first two that the account has.
         image: a name of ours, or an id.
         image_lookup: a look-up by name and owner, instead of `image`.
-        root_device: the image's root device where `image` is an id.
+        root_device: the image's root device where `image` is an id; default: looked up.
         key_pair: name of an EC2 key pair.
         extra_sizes: instance types that AWS has had since crossgate's list was made.
         tags: put on everything in this cloud.
@@ -77,7 +84,7 @@ class Plan:
     zones: Many[str] | None = None
     image: str = "debian-12"
     image_lookup: Image | None = None
-    root_device: str = "/dev/xvda"
+    root_device: str | None = None
     key_pair: str | None = None
     extra_sizes: Many[str] = ()
     tags: Table[str, str] = field(default_factory=dict)

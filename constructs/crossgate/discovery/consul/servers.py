@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate.connections import Connections
 from crossgate.discovery.consul.agent import client_document, server_document
 from crossgate.discovery.consul.settings import (
+    DNS_PORT,
     GOSSIP_KEY_BYTES,
     GOSSIP_PORTS,
+    HTTP_PORT,
     RPC_PORTS,
     Versions,
 )
 from crossgate.discovery.consul.template import keep_document
 from crossgate.errors import ConfigError
-from crossgate.model.machine import Machine
-from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, refuse
+from crossgate.model.argument import checked, checked_tags
+from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.policy import odd_server_count
 from crossgate.specs import MachinesSpec
 from crossgate.terraform.checks import late_check
-from crossgate.terraform.engine import Construct, claim
+from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_key
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from crossgate.specs import Join, WatchedFile
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
+_DEFAULT_REFRESH = InstanceRefresh(warmup=timedelta(minutes=5))
 _DEFAULT_VERSIONS = Versions()
 
 
@@ -50,6 +55,7 @@ class ConsulServers(Construct):
         clouds: Sequence[Cloud],
         count: PerCloud[int] = 3,
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
+        refresh: PerCloud[InstanceRefresh] = _DEFAULT_REFRESH,
         versions: Versions = _DEFAULT_VERSIONS,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -61,6 +67,8 @@ class ConsulServers(Construct):
             clouds: where they run: one Consul datacenter for each, named after the cloud.
             count: servers in each cloud: 3 (default) or 5.
             machine: what a server needs; default two processors and 4 GiB.
+            refresh: how changed servers are replaced; default: one after the other, each given five
+                minutes to boot and join.
             versions: of Consul and of consul-template on every member.
             tags: put on everything that the cloud can tag.
 
@@ -69,11 +77,26 @@ class ConsulServers(Construct):
             ConfigError: a value is wrong, or a cloud refuses what is asked.
 
         """
-        path = claim(scope, id)
-        self._clouds = checked_clouds(clouds, path)
-        counts = by_cloud(count, clouds, default=3, argument="count", path=path)
+        path = checked_place(scope, id)
+        self._clouds = checked_clouds(clouds, path, scope)
+        checked(Versions, versions, argument="versions", path=path)
+        marks = checked_tags(tags, path)
+        counts = by_cloud(count, self._clouds, kind=int, default=3, argument="count", path=path)
         machines = by_cloud(
-            machine, clouds, default=_DEFAULT_MACHINE, argument="machine", path=path
+            machine,
+            self._clouds,
+            kind=Machine,
+            default=_DEFAULT_MACHINE,
+            argument="machine",
+            path=path,
+        )
+        refreshes = by_cloud(
+            refresh,
+            self._clouds,
+            kind=InstanceRefresh,
+            default=_DEFAULT_REFRESH,
+            argument="refresh",
+            path=path,
         )
         for cloud, number in counts.items():
             odd_server_count.check(number, f"{path}/{cloud.name}: count")
@@ -113,7 +136,8 @@ class ConsulServers(Construct):
                 ),
                 firewalls=(own, worn),
                 joins=(reservation.join,),
-                tags=dict(tags or {}),
+                tags=marks,
+                refresh=refreshes[cloud],
                 count=counts[cloud],
                 reservation=reservation,
             )
@@ -130,6 +154,11 @@ class ConsulServers(Construct):
     def clouds(self) -> Sequence[Cloud]:
         """The clouds with servers; one datacenter each."""
         return self._clouds
+
+    @property
+    def taken_ports(self) -> Collection[int]:
+        """The ports of the agent: RPC, gossip, HTTP and DNS."""
+        return {HTTP_PORT, DNS_PORT, *(p.first for p in (*RPC_PORTS, *GOSSIP_PORTS))}
 
     def joins(self, cloud: Cloud) -> Sequence[Join]:
         """How a machine of `cloud` finds the servers there."""
