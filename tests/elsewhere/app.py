@@ -57,6 +57,7 @@ class Shop(TerraformStack):
                 cidr="10.7.0.0/16",
             ),
             image="ami-0123456789abcdef0",
+            root_device="/dev/xvda",
         )
         shop = Service(
             name="shop",
