@@ -53,7 +53,7 @@ class Entry(Protocol):
 
     @property
     def addresses(self) -> Sequence[str]:
-        """Tokens of the addresses that clients connect to."""
+        """Tokens of what clients connect to: addresses, or one name that leads to them."""
 
     @property
     def ports(self) -> Sequence[int]:

@@ -108,7 +108,8 @@ class EntrySpec:
     Attributes:
         name: what it is called.
         ports: the listeners' TCP ports.
-        health: TCP port and HTTP path that say whether a balancer is fit.
+        health_port: TCP port on which a balancer says whether it is fit.
+        health_path: HTTP path that is asked there.
         reservation: the machines behind it.
 
     """

@@ -89,6 +89,8 @@ def service(**changed: object) -> Service:
         (lambda: Image(name=""), "Image: name"),
         (lambda: TcpCheck(every=2), "TcpCheck: every: must be a timedelta"),
         (lambda: TcpCheck(every="2"), "is no duration"),
+        (lambda: TcpCheck(every="9999999999d"), "is no duration"),
+        (lambda: TcpCheck(every="\u0662s"), "is no duration"),
         (lambda: TcpCheck(every=timedelta(0)), "must be longer than nothing"),
         (lambda: TcpCheck(timeout=timedelta(seconds=3)), "timeout is longer than the time"),
         (lambda: HttpCheck(path="health"), "HttpCheck: path"),

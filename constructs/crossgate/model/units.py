@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 import pydantic
@@ -41,7 +41,8 @@ def milliseconds(duration: timedelta, path: str | None = None) -> int:
     return round(duration.total_seconds() * 1000)
 
 
-_WRITTEN = re.compile(r"(\d+)(ms|s|m|h|d)\Z")
+# Nine digits: more days than that are more than a timedelta holds.
+_WRITTEN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)\Z")
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -76,10 +77,7 @@ def _money(given: object) -> object:
         raise ConfigError("money must be exact", got=given, want=f'a Decimal or text: "{given}"')
     if isinstance(given, str) and not _AMOUNT.fullmatch(given):
         raise ConfigError("is not money", got=given, want='US dollars an hour: "0.05"')
-    try:
-        amount = Decimal(given) if isinstance(given, str | int) else given
-    except InvalidOperation:
-        raise ConfigError("is not money", got=given, want='US dollars an hour: "0.05"') from None
+    amount = Decimal(given) if isinstance(given, str | int) else given
     if isinstance(amount, Decimal) and (not amount.is_finite() or amount <= 0):
         raise ConfigError("is not money", got=given, want="more than 0 US dollars an hour")
     return amount
