@@ -3,9 +3,33 @@
 The names here are the public face; what is not in `__all__` is private.
 """
 
+# First, because it starts the engine; what follows needs none, and is read meanwhile.
+from crossgate.terraform import ahead as _ahead  # noqa: F401
+
+# isort: split
+from crossgate.boot.document import Command, Document, File, Unit
+from crossgate.errors import (
+    ArgumentError,
+    ConfigError,
+    CrossgateError,
+    FileError,
+    PolicyError,
+    RefusedError,
+    SynthesisError,
+    ToolError,
+)
+from crossgate.model.capacity import Capacity
+from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.listener import Listener
+from crossgate.model.machine import Image, InstanceRefresh, Machine
+from crossgate.model.market import OnDemand, Spot
+from crossgate.model.net import ANYWHERE, Ports
+from crossgate.model.service import Artifact, Limits, Service, ServiceFile
+from crossgate.model.text import Reference, Text
+
+# isort: split
 from crossgate.balancers.haproxy import HAProxyNodes
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
-from crossgate.boot.document import Command, Document, File, Unit
 from crossgate.clouds.aws import AwsCloud, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
@@ -19,26 +43,8 @@ from crossgate.clouds.openstack import (
 from crossgate.connections import Connections
 from crossgate.discovery.consul import ConsulServers
 from crossgate.discovery.consul.plan import Plan as Consul
-from crossgate.errors import (
-    ArgumentError,
-    ConfigError,
-    CrossgateError,
-    FileError,
-    PolicyError,
-    RefusedError,
-    SynthesisError,
-    ToolError,
-)
 from crossgate.gateway import Gateway, GroupPlan
 from crossgate.group import AutoScalingGroup
-from crossgate.model.capacity import Capacity
-from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
-from crossgate.model.listener import Listener
-from crossgate.model.machine import Image, InstanceRefresh, Machine
-from crossgate.model.market import OnDemand, Spot
-from crossgate.model.net import ANYWHERE, Ports
-from crossgate.model.service import Artifact, Limits, Service, ServiceFile
-from crossgate.model.text import Reference, Text
 from crossgate.terraform.app import App
 from crossgate.terraform.engine import Construct, TerraformOutput, TerraformStack
 

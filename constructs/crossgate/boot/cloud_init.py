@@ -8,6 +8,7 @@ hands it to any process of the machine that asks.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import itertools
 import re
@@ -32,12 +33,16 @@ _BLOCK = re.compile(r"(?=[^ ])[ -~]+(?:\n[ -~]*)*(?<!\n)\n")
 _LARGEST = 5
 
 
+@functools.lru_cache(maxsize=32)  # a document is measured before it is used
 def render(document: Document) -> Text:
     """Return the user data that makes a machine what `document` says."""
-    script = File(BOOT_SCRIPT, boot_script(document), mode=0o700)
-    entries = [*document.written(), ("crossgate", script)]
-    files = [Text.of(*_file(label, file)) for label, file in entries]
+    files = [Text.of(*_file(label, file)) for label, file in _files(document)]
     return Text.of("#cloud-config\nwrite_files:\n", *files, f"runcmd:\n- [sh, {BOOT_SCRIPT}]\n")
+
+
+def _files(document: Document) -> Iterator[tuple[str, File]]:
+    yield from document.written()
+    yield "crossgate", File(BOOT_SCRIPT, boot_script(document), mode=0o700)
 
 
 def _file(label: str, file: File) -> Iterator[TextLike]:
@@ -76,28 +81,26 @@ class Size:
     Attributes:
         plain: as it is.
         compressed: after gzip, which cloud-init unpacks by itself.
-        largest: the largest files, as `label: path`, with their plain bytes; largest first.
 
     """
 
     plain: int
     compressed: int
-    largest: tuple[tuple[str, int], ...]
 
 
 def size(document: Document) -> Size:
-    """Return how large the user data of `document` is, and what makes it so."""
+    """Return how large the user data of `document` is."""
     plain = render(document).sample().encode()
-    files = [*document.written(), ("crossgate", File(BOOT_SCRIPT, boot_script(document)))]
+    return Size(plain=len(plain), compressed=len(gzip.compress(plain)))
+
+
+def largest(document: Document) -> tuple[tuple[str, int], ...]:
+    """Return the files that take most room, as `label: path`, with their plain bytes."""
     measured = [
         (f"{label}: {file.path}", len(Text.of(*_file(label, file)).sample()))
-        for label, file in files
+        for label, file in _files(document)
     ]
-    return Size(
-        plain=len(plain),
-        compressed=len(gzip.compress(plain)),
-        largest=tuple(sorted(measured, key=lambda item: -item[1])[:_LARGEST]),
-    )
+    return tuple(sorted(measured, key=lambda item: -item[1])[:_LARGEST])
 
 
 def refusal(
@@ -119,7 +122,7 @@ def refusal(
         return None
     how = [word for word, used in (("gzip", compressed), ("base64", encoded)) if used]
     after = f" after {' and '.join(how)}" if how else ""
-    parts = "; ".join(f"{name} ({length:,} bytes)" for name, length in found.largest)
+    parts = "; ".join(f"{name} ({length:,} bytes)" for name, length in largest(document))
     return RefusedError(
         f"the boot document takes {counted:,} bytes{after}, which is more than the cloud accepts",
         path=document.label,

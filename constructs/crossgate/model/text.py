@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 _SHOWN_WIDTH = 64
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
+_LINE_STARTS = re.compile(r"(?<=\n)(?=[^\n])")
+# A token of the engine, a NUL, half a surrogate pair.
+_UNFIT = re.compile(r"[$#]\{TfToken\[|[\0\ud800-\udfff]")
 
 
 class _Opaque:
@@ -197,9 +199,9 @@ class Text(_Opaque):
         margin, parts, fresh = " " * by, list[Piece](), True
         for piece in self.pieces:
             if isinstance(piece, str):
-                for line in _LINES.findall(piece):
-                    parts.append(margin + line if fresh and line != "\n" else line)
-                    fresh = line.endswith("\n")
+                whole = _LINE_STARTS.sub(margin, piece)
+                parts.append(margin + whole if fresh and piece[0] != "\n" else whole)
+                fresh = piece.endswith("\n")
             else:
                 parts += [margin, piece] if fresh else [piece]
                 fresh = False
@@ -320,6 +322,8 @@ def _flat(parts: Iterable[TextLike | Quoted]) -> Iterable[Piece]:
 def _checked(literal: object) -> str:
     if not isinstance(literal, str):
         raise ConfigError("is no text", path="Text", got=literal, want="str, Reference or Text")
+    if not _UNFIT.search(literal):
+        return literal
     if holds_token(literal):
         raise ConfigError(
             "a token stands inside literal text, where it would be escaped and lost",
@@ -329,11 +333,7 @@ def _checked(literal: object) -> str:
         )
     if "\0" in literal:
         raise ConfigError("text must not hold a NUL character", path="Text", got=literal)
-    try:
-        literal.encode()
-    except UnicodeEncodeError:
-        raise ConfigError("text holds half a surrogate pair", path="Text", got=literal) from None
-    return literal
+    raise ConfigError("text holds half a surrogate pair", path="Text", got=literal)
 
 
 def _refuse_as_text(shown: str) -> NoReturn:

@@ -8,6 +8,7 @@ from crossgate.terraform.engine import invoke
 
 if TYPE_CHECKING:
     from crossgate.terraform.engine import TerraformDataSource, TerraformResource
+    from crossgate.terraform.resource import Resource
 
 _T = TypeVar("_T")
 
@@ -52,3 +53,11 @@ class attribute(Generic[_T]):  # noqa: N801  # read as a word of the table, like
         token: _T = invoke(construct, self._getter, [self._name])
         construct.__dict__[self._key] = token
         return token
+
+    def of(self, resource: Resource, inside: str = "") -> str:
+        """Return the attribute, or what is `inside` it, as Terraform's own expression.
+
+        It is for our own constructs, in the stack that the resource is in: the token goes to other
+        stacks too, but each is a question to the kernel.
+        """
+        return f"${{{resource.terraform_address(self._name + inside)}}}"

@@ -8,14 +8,12 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import re
 from typing import TYPE_CHECKING
 
-# Before the engine: importing it starts the kernel.
-import crossgate_node
 from crossgate.errors import ConfigError
+from crossgate.terraform import ahead  # before the engine: it chooses the Node that runs it
 from crossgate.terraform.choice import ENGINE, VARIABLE
 
 if TYPE_CHECKING:
@@ -96,7 +94,7 @@ def _imported(name: str) -> ModuleType:
 
 
 if not TYPE_CHECKING:
-    crossgate_node.choose_node()
+    ahead.wait()
     _engine = _imported(ENGINE)
     _constructs = _imported("constructs")
     _jsii = _imported("jsii")
@@ -104,9 +102,7 @@ if not TYPE_CHECKING:
     for _name in __all__:
         if _name[0].isupper() and _name not in {"ENGINE", "Construct"}:
             globals()[_name] = getattr(_engine if hasattr(_engine, _name) else _constructs, _name)
-    # The engine's hundred thousand objects live as long as the program. Python's garbage collector
-    # would walk through them several times while a stack is built, for 25 ms each.
-    gc.freeze()
+    ahead.finish()
 
     class _Place(type(_constructs.Construct)):
         """Who is a construct is for the library to say, not who is one of ours."""

@@ -52,7 +52,20 @@ def _moved(construct: Resource, way: str, *arguments: object) -> None:
 
 
 def _renamed(construct: Resource | DataSource, new_logical_id: str) -> None:
-    """Give the block a name of its own in Terraform."""
+    """Give the block a name of its own in Terraform.
+
+    Raises:
+        ConfigError: other constructs name it already.
+
+    """
+    if isinstance(construct, Resource) and construct._addressed:
+        raise ConfigError(
+            "cannot be renamed any more: other constructs name it",
+            path=path_of(construct),
+            got=new_logical_id,
+            do="to keep what Terraform's state knows under another name, use move_to_id(...) or a "
+            "moved block",
+        )
     TerraformElement.override_logical_id(construct, new_logical_id)
     name_differently(construct, new_logical_id)
 
@@ -79,6 +92,7 @@ class Resource(TerraformResource):
         self._block.belongs_to(self)
         self._overrides: dict[str, Any] = {}
         self._moved = False
+        self._addressed = False
         ledger_of(self).add(self)
 
     def attribute_path(self, path: str) -> str:
@@ -87,6 +101,7 @@ class Resource(TerraformResource):
 
     def terraform_address(self, path: str = "") -> str:
         """Return what Terraform calls the resource, or an attribute of it; this is no token."""
+        self._addressed = True
         return ".".join(filter(None, (self.terraform_type, logical_id(self), path)))
 
     def written(self) -> dict[str, Any]:
@@ -195,8 +210,11 @@ class Provider(TerraformProvider):
 
 
 def _token(construct: Resource | DataSource, path: str) -> str:
-    token: str = invoke(construct, "getStringAttribute", [path])
-    return token
+    # Kept, as what is asked of the kernel is everywhere.
+    tokens: dict[str, str] = construct.__dict__.setdefault("_crossgate_tokens", {})
+    if path not in tokens:
+        tokens[path] = invoke(construct, "getStringAttribute", [path])
+    return tokens[path]
 
 
 def _config(terraform_type: str, more: Mapping[str, object]) -> dict[str, object]:

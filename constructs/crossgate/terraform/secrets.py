@@ -7,7 +7,7 @@ from crossgate.terraform.bindings.provider import RandomProvider
 from crossgate.terraform.bindings.random import RandomBytes, RandomPassword
 from crossgate.terraform.engine import Construct, stack_of
 
-_PROVIDER_ID = "crossgate-random"
+_PROVIDER = "_crossgate_random"
 # Terraform takes one provider of a kind without an alias, and that may be the app's own.
 _ALIAS = "crossgate"
 _PASSWORD_LENGTH = 32
@@ -19,7 +19,7 @@ def random_key(scope: Construct, id: str, *, length: int) -> Reference:
     The value lives in Terraform's state: keep the state where secrets may be kept.
     """
     made = RandomBytes(scope, id, length=length, provider=_provider(scope))
-    return Reference(made.base64)
+    return Reference(RandomBytes.base64.of(made))
 
 
 def random_password(scope: Construct, id: str) -> Reference:
@@ -30,12 +30,12 @@ def random_password(scope: Construct, id: str) -> Reference:
     made = RandomPassword(
         scope, id, length=_PASSWORD_LENGTH, special=False, provider=_provider(scope)
     )
-    return Reference(made.result)
+    return Reference(RandomPassword.result.of(made))
 
 
 def _provider(scope: Construct) -> RandomProvider:
     stack = stack_of(scope)
-    found = stack.node.try_find_child(_PROVIDER_ID)
-    if isinstance(found, RandomProvider):
-        return found
-    return RandomProvider(stack, _PROVIDER_ID, alias=_ALIAS)
+    kept: dict[str, RandomProvider] = stack.__dict__
+    if _PROVIDER not in kept:
+        kept[_PROVIDER] = RandomProvider(stack, "crossgate-random", alias=_ALIAS)
+    return kept[_PROVIDER]

@@ -61,7 +61,7 @@ class AwsEntry:
             enable_cross_zone_load_balancing=True,
             subnets=None if placement.counted else placement.public,
             subnet_mapping=[
-                {"subnet_id": subnet, "allocation_id": address.id}
+                {"subnet_id": subnet, "allocation_id": Eip.id.of(address)}
                 for subnet, address in zip(placement.public, addresses, strict=True)
             ]
             if placement.counted
@@ -119,10 +119,10 @@ class AwsEntry:
         LbListener(
             scope,
             f"listener-{port}",
-            load_balancer_arn=balancer.arn,
+            load_balancer_arn=Lb.arn.of(balancer),
             port=port,
             protocol="TCP",
-            default_action=[{"type": "forward", "target_group_arn": targets.arn}],
+            default_action=[{"type": "forward", "target_group_arn": LbTargetGroup.arn.of(targets)}],
             provider=cloud.provider,
         )
-        return targets.arn
+        return LbTargetGroup.arn.of(targets)

@@ -55,8 +55,8 @@ class AwsFirewall:
 
     @property
     def id(self) -> str:
-        """A token of the security group's id."""
-        return self._group.id
+        """The security group's id, for constructs of the same stack."""
+        return SecurityGroup.id.of(self._group)
 
     def allow(self, ingress: Ingress) -> None:
         """Let a peer in; the same rule twice is one rule."""

@@ -59,8 +59,10 @@ def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> Ia
             scope,
             "describe",
             name="describe-instances",
-            role=role.id,
+            role=IamRole.id.of(role),
             policy=_DESCRIBE,
             provider=cloud.provider,
         )
-    return IamInstanceProfile(scope, "profile", name=name, role=role.name, provider=cloud.provider)
+    return IamInstanceProfile(
+        scope, "profile", name=name, role=IamRole.name.of(role), provider=cloud.provider
+    )

@@ -11,6 +11,7 @@ from crossgate.clouds.aws import limits
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
 from crossgate.clouds.aws.bindings.data import DataAmi
+from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
 from crossgate.clouds.aws.catalogue import named_image
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.identity import instance_profile
@@ -108,7 +109,7 @@ class _Group:
     ) -> str:
         cloud, spec = self._cloud, self._spec
         # The number, not "$Latest": only a new number rolls the group (provider-aws PR 22464).
-        version = self._template.attribute_path("latest_version")
+        version = LaunchTemplate.latest_version.of(self._template)
         name = cloud.names.take(
             "Auto Scaling group", shortened(spec.name, limits.GROUP_NAME), path_of(self._scope)
         )
@@ -119,7 +120,9 @@ class _Group:
             min_size=least,
             max_size=most,
             vpc_zone_identifier=cloud.placement.private,
-            launch_template=None if spot else {"id": self._template.id, "version": version},
+            launch_template=None
+            if spot
+            else {"id": LaunchTemplate.id.of(self._template), "version": version},
             mixed_instances_policy=self._mixed(spot, version) if spot else None,
             capacity_rebalance=True if spot else None,
             health_check_type="ELB" if isinstance(entry, AwsEntry) else "EC2",
@@ -159,7 +162,7 @@ class _Group:
             },
             "launch_template": {
                 "launch_template_specification": {
-                    "launch_template_id": self._template.id,
+                    "launch_template_id": LaunchTemplate.id.of(self._template),
                     "version": version,
                 },
                 "override": [{"instance_type": name} for name in self._types],
@@ -184,7 +187,9 @@ class _Group:
             update_default_version=True,
             user_data=f"${{base64gzip({document})}}",
             vpc_security_group_ids=[firewall.id for firewall in firewalls],
-            iam_instance_profile={"arn": instance_profile(cloud, self._scope, spec).arn},
+            iam_instance_profile={
+                "arn": IamInstanceProfile.arn.of(instance_profile(cloud, self._scope, spec))
+            },
             metadata_options={
                 "http_endpoint": "enabled",
                 "http_tokens": "required",

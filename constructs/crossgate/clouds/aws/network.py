@@ -267,15 +267,15 @@ def _own(
         provider=provider,
     )
     gateway = InternetGateway(
-        scope, "internet", vpc_id=vpc.id, tags={"Name": name}, provider=provider
+        scope, "internet", vpc_id=Vpc.id.of(vpc), tags={"Name": name}, provider=provider
     )
     to_world = _route_table(scope, "public", vpc, name=f"{name}-public", provider=provider)
     to_internet = Route(
         scope,
         "public-default",
-        route_table_id=to_world.id,
+        route_table_id=RouteTable.id.of(to_world),
         destination_cidr_block=ANYWHERE,
-        gateway_id=gateway.id,
+        gateway_id=InternetGateway.id.of(gateway),
         provider=provider,
     )
     private_ranges, public_ranges = network.subnets(len(zones), path_of(scope))
@@ -289,8 +289,8 @@ def _own(
         public_routes = RouteTableAssociation(
             scope,
             f"public-{number}-routes",
-            subnet_id=public_subnet.id,
-            route_table_id=to_world.id,
+            subnet_id=Subnet.id.of(public_subnet),
+            route_table_id=RouteTable.id.of(to_world),
             provider=provider,
         )
         if nat is None or network.nat == "per-zone":
@@ -304,8 +304,8 @@ def _own(
             nat = NatGateway(
                 scope,
                 f"nat-{number}",
-                allocation_id=address.id,
-                subnet_id=public_subnet.id,
+                allocation_id=Eip.id.of(address),
+                subnet_id=Subnet.id.of(public_subnet),
                 tags={"Name": f"{name}-{number}"},
                 depends_on=[gateway],
                 provider=provider,
@@ -319,16 +319,16 @@ def _own(
         to_nat = Route(
             scope,
             f"private-{number}-default",
-            route_table_id=routes.id,
+            route_table_id=RouteTable.id.of(routes),
             destination_cidr_block=ANYWHERE,
-            nat_gateway_id=nat.id,
+            nat_gateway_id=NatGateway.id.of(nat),
             provider=provider,
         )
         private_routes = RouteTableAssociation(
             scope,
             f"private-{number}-routes",
-            subnet_id=private_subnet.id,
-            route_table_id=routes.id,
+            subnet_id=Subnet.id.of(private_subnet),
+            route_table_id=RouteTable.id.of(routes),
             provider=provider,
         )
         ready += [public_routes, to_nat, private_routes]
@@ -351,7 +351,7 @@ def _subnet(
     return Subnet(
         scope,
         id,
-        vpc_id=vpc.id,
+        vpc_id=Vpc.id.of(vpc),
         cidr_block=cidr,
         availability_zone=zone,
         tags={"Name": f"{name}-{id}"},
@@ -362,4 +362,6 @@ def _subnet(
 def _route_table(
     scope: Construct, id: str, vpc: Vpc, *, name: str, provider: AwsProvider
 ) -> RouteTable:
-    return RouteTable(scope, f"{id}-table", vpc_id=vpc.id, tags={"Name": name}, provider=provider)
+    return RouteTable(
+        scope, f"{id}-table", vpc_id=Vpc.id.of(vpc), tags={"Name": name}, provider=provider
+    )

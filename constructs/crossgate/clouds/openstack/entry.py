@@ -133,7 +133,7 @@ class OpenStackEntry:
             scope,
             f"listener-{port}",
             name=numbered,
-            loadbalancer_id=balancer.id,
+            loadbalancer_id=LbLoadbalancerV2.id.of(balancer),
             protocol="TCP",
             protocol_port=port,
             allowed_cidrs=lambda: self._sources(port),
@@ -148,7 +148,7 @@ class OpenStackEntry:
             scope,
             f"pool-{port}",
             name=numbered,
-            listener_id=listener.id,
+            listener_id=LbListenerV2.id.of(listener),
             protocol="TCP",
             # Connections live long here: after a balancer was away, turns would leave it idle.
             lb_method="LEAST_CONNECTIONS",
@@ -158,7 +158,7 @@ class OpenStackEntry:
             scope,
             f"monitor-{port}",
             name=numbered,
-            pool_id=pool.id,
+            pool_id=LbPoolV2.id.of(pool),
             type="HTTP",
             http_method="GET",
             url_path=spec.health_path,
@@ -172,7 +172,7 @@ class OpenStackEntry:
         return LbMembersV2(
             scope,
             f"members-{port}",
-            pool_id=pool.id,
+            pool_id=LbPoolV2.id.of(pool),
             member=[
                 {
                     "name": f"{numbered}-{number}"[-NAME:],

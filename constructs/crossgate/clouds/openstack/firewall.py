@@ -57,8 +57,8 @@ class OpenStackFirewall:
 
     @property
     def id(self) -> str:
-        """A token of the security group's id."""
-        return self._group.id
+        """The security group's id, for constructs of the same stack."""
+        return NetworkingSecgroupV2.id.of(self._group)
 
     def allow(self, ingress: Ingress) -> None:
         """Let a peer in; the same rule twice is one rule.

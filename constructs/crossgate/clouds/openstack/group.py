@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
 from crossgate.clouds.openstack import catalogue, limits
+from crossgate.clouds.openstack.bindings.compute import ComputeServergroupV2
 from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
 from crossgate.clouds.openstack.machines import keep_apart, metadata
 from crossgate.clouds.openstack.tags import words
@@ -254,7 +255,7 @@ def _member(
     if cloud.key_pair is not None:
         properties["key_name"] = _leaf(cloud.key_pair)
     if spread is not None:
-        properties["scheduler_hints"] = {"group": Reference(spread.id)}
+        properties["scheduler_hints"] = {"group": Reference(ComputeServergroupV2.id.of(spread))}
     return {"type": "OS::Nova::Server", "properties": properties}
 
 

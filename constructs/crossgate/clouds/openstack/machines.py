@@ -59,8 +59,8 @@ class OpenStackReservation:
 
     @property
     def addresses(self) -> Sequence[str]:
-        """Tokens of the ports' IPv4 addresses."""
-        return [port.attribute_path("all_fixed_ips[0]") for port in self.ports]
+        """The ports' IPv4 addresses, for constructs of the same stack."""
+        return [NetworkingPortV2.all_fixed_ips.of(port, "[0]") for port in self.ports]
 
     @property
     def join(self) -> Addresses:
@@ -137,9 +137,9 @@ def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:
             image_id=None if carrier.volume else image,
             block_device=_boot_volume(cloud, carrier, image),
             key_pair=cloud.key_pair,
-            network=[{"port": port.id}],
+            network=[{"port": NetworkingPortV2.id.of(port)}],
             availability_zone=zones[number % len(zones)] if len(zones) > 1 else None,
-            scheduler_hints=[{"group": spread.id}] if spread else None,
+            scheduler_hints=[{"group": ComputeServergroupV2.id.of(spread)}] if spread else None,
             config_drive=True,
             user_data=f"${{{document}}}",
             metadata=metadata(cloud, spec.tags, {DOCUMENT_KEY: f"${{sha1({document})}}"}),

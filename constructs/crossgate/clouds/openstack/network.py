@@ -188,7 +188,7 @@ def _own(
         cloud,
         "subnet",
         name=name,
-        network_id=made.id,
+        network_id=NetworkingNetworkV2.id.of(made),
         cidr=str(network.machines),
         ip_version=4,
         dns_nameservers=network.dns,
@@ -208,10 +208,17 @@ def _own(
         provider=provider,
     )
     interface = NetworkingRouterInterfaceV2(
-        cloud, "router-interface", router_id=router.id, subnet_id=subnet.id, provider=provider
+        cloud,
+        "router-interface",
+        router_id=NetworkingRouterV2.id.of(router),
+        subnet_id=NetworkingSubnetV2.id.of(subnet),
+        provider=provider,
     )
     return Placement(
-        network_id=made.id, subnet_id=subnet.id, cidr=str(network.machines), ready=(interface,)
+        network_id=made.id,
+        subnet_id=subnet.id,
+        cidr=str(network.machines),
+        ready=(interface,),
     )
 
 
