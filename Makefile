@@ -44,8 +44,8 @@ demo: setup ## synthesize, validate and plan the two-cloud gateway; needs no clo
 	@$(RUN) -m tools.install terraform node cdktf providers
 	@$(RUN) -m tools.demo
 
-unit: setup ## run the tests that need nothing but Python
-	$(RUN) -m pytest -m "not terraform and not live and not root and not docs"
+unit: setup ## run the quick tests, which need nothing but Python
+	$(RUN) -m pytest -n 2 -m "not terraform and not live and not root and not process and not docs"
 
 # Everything before pytest says little, so that pytest's closing line is the last one.
 test: setup tools lint ## run everything: lint and all the tests, against the real programs

@@ -38,7 +38,6 @@ def test_the_node_of_the_wheel_is_taken(environment: pytest.MonkeyPatch, tmp_pat
 
     assert os.environ["JSII_NODE"] == str(node)
     assert os.environ["NODE_NO_WARNINGS"] == "1"
-    assert os.environ["NODE_NO_WARNINGS"] == "1"
 
 
 def test_a_node_that_the_user_names_is_left_alone(
@@ -51,7 +50,6 @@ def test_a_node_that_the_user_names_is_left_alone(
     crossgate_node.choose_node()
 
     assert os.environ["JSII_NODE"] == "/somewhere/node"
-    assert "NODE_NO_WARNINGS" not in os.environ
     assert "NODE_NO_WARNINGS" not in os.environ
 
 
@@ -69,6 +67,7 @@ def test_without_the_wheel_the_kernel_finds_its_own(
     assert "NODE_NO_WARNINGS" not in os.environ
 
 
+@pytest.mark.process
 def test_a_second_start_leaves_nothing_more_behind(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -85,6 +84,7 @@ def test_a_second_start_leaves_nothing_more_behind(
     assert left[1] == left[0]
 
 
+@pytest.mark.process
 def test_nothing_makes_its_import_fail() -> None:
     broken = "import sys\nsys.path.append(7)\nimport crossgate_node\nprint('fine')"
     done = subprocess.run(
@@ -97,6 +97,7 @@ def test_nothing_makes_its_import_fail() -> None:
     assert (done.stdout, done.stderr) == ("fine\n", "")
 
 
+@pytest.mark.process
 def test_it_needs_the_standard_library_alone_and_next_to_no_time() -> None:
     code = (
         "import os, sys, time; before = set(sys.modules); start = time.perf_counter();"
@@ -116,6 +117,7 @@ def test_it_needs_the_standard_library_alone_and_next_to_no_time() -> None:
     assert {modules for _, modules in done} == {"{'crossgate_node'}\n"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("engine", ["cdktf", "cdktn"])
 def test_an_old_node_says_nothing_on_the_screen(engine: str, tmp_path: Path) -> None:
     """Run the real kernel on the real Node, which is made to give itself out for one long dead."""

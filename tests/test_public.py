@@ -107,6 +107,7 @@ def test_everything_importable_without_an_underscore_is_in_the_list():
     assert importable == set(PUBLIC)
 
 
+@pytest.mark.process
 def test_no_client_and_no_screen_is_imported_along():
     code = "import sys, crossgate; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import pytest
 
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
 from crossgate.clouds.aws.bindings.data import DataAmi
-from crossgate.clouds.aws.bindings.network import Vpc
+from crossgate.clouds.aws.bindings.network import Subnet, Vpc
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.bindings.security import SecurityGroup
 from crossgate.errors import ConfigError
@@ -86,6 +86,37 @@ def test_a_block_may_be_given_another_name(stack: TerraformStack, synth: Synth) 
 
     assert vpc.terraform_address("id") == "aws_vpc.main.id"
     assert synth()["resource"]["aws_vpc"]["main"]["cidr_block"] == CIDR
+
+
+def test_an_attribute_of_a_resource_is_written_as_terraform_writes_it(
+    stack: TerraformStack, synth: Synth
+) -> None:
+    vpc = Vpc(Construct(stack, "net"), "vpc", cidr_block=CIDR)
+    Subnet(stack, "subnet", vpc_id=Vpc.id.of(vpc), cidr_block=CIDR)
+    Subnet(stack, "same", vpc_id=vpc.id, cidr_block=CIDR)
+
+    made = synth()["resource"]["aws_subnet"]
+    assert made["subnet"]["vpc_id"] == made["same"]["vpc_id"]
+    assert made["subnet"]["vpc_id"] == f"${{aws_vpc.{logical_id(vpc)}.id}}"
+
+
+def test_what_is_inside_an_attribute_can_be_named(stack: TerraformStack) -> None:
+    vpc = Vpc(stack, "vpc", cidr_block=CIDR)
+
+    assert Vpc.tags_all.of(vpc, '["Name"]') == '${aws_vpc.vpc.tags_all["Name"]}'
+
+
+def test_a_block_that_others_name_keeps_its_name(stack: TerraformStack) -> None:
+    vpc = Vpc(stack, "vpc", cidr_block=CIDR)
+    Vpc.id.of(vpc)
+
+    with pytest.raises(ConfigError) as refused:
+        vpc.override_logical_id("main")
+    assert str(refused.value) == (
+        "test/vpc: cannot be renamed any more: other constructs name it\n  got:  'main'\n"
+        "  do:   to keep what Terraform's state knows under another name, use move_to_id(...) or a "
+        "moved block"
+    )
 
 
 def test_frame_and_arguments_are_one_block(stack: TerraformStack, synth: Synth) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from tools.toolbox import ROOT
 
+pytestmark = pytest.mark.process
+
 SKIPPING = """
 import pytest
 

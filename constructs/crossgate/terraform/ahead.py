@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
-_LAUNCHER = Path(__file__).with_name("kernel.js")
+LAUNCHER = Path(__file__).with_name("kernel.js")
 _PROGRAM = "CROSSGATE_KERNEL"
 """Tells the launcher where the kernel's own program is."""
 
@@ -86,7 +86,7 @@ def _settings(jsii: ModuleType) -> Mapping[str, str]:
     if not program.is_file() or _CHANNEL not in program.read_text(encoding="utf-8"):
         return {}
     return {
-        "JSII_RUNTIME": str(_LAUNCHER),
+        "JSII_RUNTIME": str(LAUNCHER),
         "NODE_OPTIONS": _NODE_OPTIONS,
         _PROGRAM: str(program),
     }
