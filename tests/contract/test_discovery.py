@@ -131,6 +131,30 @@ def test_a_listener_to_a_service_that_nobody_runs_is_found_at_synthesis(
     assert not list(tmp_path.rglob("cdk.tf.json"))
 
 
+@pytest.mark.parametrize("group_first", [True, False])
+def test_a_listener_that_means_another_service_of_that_name_is_refused(
+    make_balancer, discovery, stack, here, api, *, group_first
+):
+    other = Service(name="api", port=9191, image="registry.example.org/api:1.4")
+
+    def group():
+        AutoScalingGroup(stack, "api", clouds=[here], service=api, discovery=discovery)
+
+    def edge():
+        make_balancer(
+            stack,
+            "edge",
+            clouds=[here],
+            discovery=discovery,
+            listeners=[Listener(port=9000, to=other)],
+        )
+
+    first, second = (group, edge) if group_first else (edge, group)
+    first()
+    with pytest.raises(ConfigError, match="a service 'api' that differs from the one of test/"):
+        second()
+
+
 def test_two_services_of_one_name_are_refused(discovery, stack, here, there, api):
     other = Service(name="api", port=9191, image="registry.example.org/other:1")
     AutoScalingGroup(stack, "api", clouds=[here], service=api, discovery=discovery)

@@ -188,25 +188,35 @@ class ConsulServers(Construct):
         """Record that machines run `service`, and let its balancers in.
 
         Raises:
-            ConfigError: another group runs a different service of the same name.
+            ConfigError: others run or balance a different service of the same name.
 
         """
-        for known, other in self._providers.get(service.name, ()):
-            if known != service:
-                raise ConfigError(
-                    f"runs a service {service.name!r} that differs from the one of {other.path}",
-                    path=member.path,
-                    do="share one Service object, or give the two services different names",
-                )
+        self._refuse_namesakes("runs", service, member)
         self._providers.setdefault(service.name, []).append((service, member))
         for _, balancer in self._balancers.get(service.name, ()):
             _open(service, member, balancer)
 
     def balances(self, service: Service, member: Connections) -> None:
-        """Record that machines send traffic to `service`, and let them in where it runs."""
+        """Record that machines send traffic to `service`, and let them in where it runs.
+
+        Raises:
+            ConfigError: others run or balance a different service of the same name.
+
+        """
+        self._refuse_namesakes("leads to", service, member)
         self._balancers.setdefault(service.name, []).append((service, member))
         for _, provider in self._providers.get(service.name, ()):
             _open(service, provider, member)
+
+    def _refuse_namesakes(self, what: str, service: Service, member: Connections) -> None:
+        name = service.name
+        for known, other in (*self._providers.get(name, ()), *self._balancers.get(name, ())):
+            if known != service:
+                raise ConfigError(
+                    f"{what} a service {name!r} that differs from the one of {other.path}",
+                    path=member.path,
+                    do="share one Service object, or give the two services different names",
+                )
 
     def _nobody_runs(self) -> list[ConfigError]:
         problems = []

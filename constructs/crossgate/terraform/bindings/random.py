@@ -38,35 +38,6 @@ class RandomBytes(Resource, RandomBytesAttributes):
         super().__init__(scope, id, arguments)
 
 
-class RandomIdArguments(ResourceMeta, total=False):
-    byte_length: Required[Num]
-    keepers: MapOf[Str]
-    prefix: Str
-
-
-class RandomIdAttributes:
-    b64_std = attribute(str)
-    b64_url = attribute(str)
-    byte_length = attribute(float)
-    dec = attribute(str)
-    hex = attribute(str)
-    id = attribute(str)
-    keepers = attribute(dict[str, str])
-    prefix = attribute(str)
-
-
-class RandomId(Resource, RandomIdAttributes):
-    """The resource `random_id`."""
-
-    terraform_type = "random_id"
-    arguments = RandomIdArguments
-
-    def __init__(
-        self, scope: Construct, id: str, /, **arguments: Unpack[RandomIdArguments]
-    ) -> None:
-        super().__init__(scope, id, arguments)
-
-
 class RandomPasswordArguments(ResourceMeta, total=False):
     keepers: MapOf[Str]
     length: Required[Num]

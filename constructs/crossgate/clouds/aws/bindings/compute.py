@@ -15,37 +15,6 @@ if TYPE_CHECKING:
     from crossgate.terraform.engine import Construct
 
 
-class KeyPairArguments(ResourceMeta, total=False):
-    key_name: Str
-    key_name_prefix: Str
-    public_key: Required[Str]
-    tags: MapOf[Str]
-    tags_all: MapOf[Str]
-
-
-class KeyPairAttributes:
-    arn = attribute(str)
-    fingerprint = attribute(str)
-    id = attribute(str)
-    key_name = attribute(str)
-    key_name_prefix = attribute(str)
-    key_pair_id = attribute(str)
-    key_type = attribute(str)
-    public_key = attribute(str)
-    tags = attribute(dict[str, str])
-    tags_all = attribute(dict[str, str])
-
-
-class KeyPair(Resource, KeyPairAttributes):
-    """The resource `aws_key_pair`."""
-
-    terraform_type = "aws_key_pair"
-    arguments = KeyPairArguments
-
-    def __init__(self, scope: Construct, id: str, /, **arguments: Unpack[KeyPairArguments]) -> None:
-        super().__init__(scope, id, arguments)
-
-
 class LaunchTemplateEbs(Table, total=False):
     delete_on_termination: Str
     encrypted: Str

@@ -120,26 +120,3 @@ class IamRolePolicy(Resource, IamRolePolicyAttributes):
         self, scope: Construct, id: str, /, **arguments: Unpack[IamRolePolicyArguments]
     ) -> None:
         super().__init__(scope, id, arguments)
-
-
-class IamRolePolicyAttachmentArguments(ResourceMeta, total=False):
-    policy_arn: Required[Str]
-    role: Required[Str]
-
-
-class IamRolePolicyAttachmentAttributes:
-    id = attribute(str)
-    policy_arn = attribute(str)
-    role = attribute(str)
-
-
-class IamRolePolicyAttachment(Resource, IamRolePolicyAttachmentAttributes):
-    """The resource `aws_iam_role_policy_attachment`."""
-
-    terraform_type = "aws_iam_role_policy_attachment"
-    arguments = IamRolePolicyAttachmentArguments
-
-    def __init__(
-        self, scope: Construct, id: str, /, **arguments: Unpack[IamRolePolicyAttachmentArguments]
-    ) -> None:
-        super().__init__(scope, id, arguments)

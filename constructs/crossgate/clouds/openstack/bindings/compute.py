@@ -135,37 +135,6 @@ class ComputeInstanceV2(Resource, ComputeInstanceV2Attributes):
         super().__init__(scope, id, arguments)
 
 
-class ComputeKeypairV2Arguments(ResourceMeta, total=False):
-    name: Required[Str]
-    public_key: Str
-    region: Str
-    user_id: Str
-    value_specs: MapOf[Str]
-
-
-class ComputeKeypairV2Attributes:
-    fingerprint = attribute(str)
-    id = attribute(str)
-    name = attribute(str)
-    private_key = attribute(str)
-    public_key = attribute(str)
-    region = attribute(str)
-    user_id = attribute(str)
-    value_specs = attribute(dict[str, str])
-
-
-class ComputeKeypairV2(Resource, ComputeKeypairV2Attributes):
-    """The resource `openstack_compute_keypair_v2`."""
-
-    terraform_type = "openstack_compute_keypair_v2"
-    arguments = ComputeKeypairV2Arguments
-
-    def __init__(
-        self, scope: Construct, id: str, /, **arguments: Unpack[ComputeKeypairV2Arguments]
-    ) -> None:
-        super().__init__(scope, id, arguments)
-
-
 class ComputeServergroupV2Rules(Table, total=False):
     max_server_per_host: Num
 

@@ -14,50 +14,6 @@ if TYPE_CHECKING:
     from crossgate.terraform.engine import Construct
 
 
-class DataComputeFlavorV2Arguments(ResourceMeta, total=False):
-    description: Str
-    disk: Num
-    flavor_id: Str
-    is_public: Bool
-    min_disk: Num
-    min_ram: Num
-    name: Str
-    ram: Num
-    region: Str
-    rx_tx_factor: Num
-    swap: Num
-    vcpus: Num
-
-
-class DataComputeFlavorV2Attributes:
-    description = attribute(str)
-    disk = attribute(float)
-    extra_specs = attribute(dict[str, str])
-    flavor_id = attribute(str)
-    id = attribute(str)
-    is_public = attribute(bool)
-    min_disk = attribute(float)
-    min_ram = attribute(float)
-    name = attribute(str)
-    ram = attribute(float)
-    region = attribute(str)
-    rx_tx_factor = attribute(float)
-    swap = attribute(float)
-    vcpus = attribute(float)
-
-
-class DataComputeFlavorV2(DataSource, DataComputeFlavorV2Attributes):
-    """The data source `openstack_compute_flavor_v2`."""
-
-    terraform_type = "openstack_compute_flavor_v2"
-    arguments = DataComputeFlavorV2Arguments
-
-    def __init__(
-        self, scope: Construct, id: str, /, **arguments: Unpack[DataComputeFlavorV2Arguments]
-    ) -> None:
-        super().__init__(scope, id, arguments)
-
-
 class DataImagesImageV2Arguments(ResourceMeta, total=False):
     hidden: Bool
     member_status: Str
@@ -158,48 +114,6 @@ class DataNetworkingNetworkV2(DataSource, DataNetworkingNetworkV2Attributes):
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[DataNetworkingNetworkV2Arguments]
-    ) -> None:
-        super().__init__(scope, id, arguments)
-
-
-class DataNetworkingRouterV2Arguments(ResourceMeta, total=False):
-    admin_state_up: Bool
-    description: Str
-    distributed: Bool
-    enable_snat: Bool
-    name: Str
-    region: Str
-    router_id: Str
-    status: Str
-    tags: ListOf[Str]
-    tenant_id: Str
-
-
-class DataNetworkingRouterV2Attributes:
-    admin_state_up = attribute(bool)
-    all_tags = attribute(list[str])
-    availability_zone_hints = attribute(list[str])
-    description = attribute(str)
-    distributed = attribute(bool)
-    enable_snat = attribute(bool)
-    external_network_id = attribute(str)
-    id = attribute(str)
-    name = attribute(str)
-    region = attribute(str)
-    router_id = attribute(str)
-    status = attribute(str)
-    tags = attribute(list[str])
-    tenant_id = attribute(str)
-
-
-class DataNetworkingRouterV2(DataSource, DataNetworkingRouterV2Attributes):
-    """The data source `openstack_networking_router_v2`."""
-
-    terraform_type = "openstack_networking_router_v2"
-    arguments = DataNetworkingRouterV2Arguments
-
-    def __init__(
-        self, scope: Construct, id: str, /, **arguments: Unpack[DataNetworkingRouterV2Arguments]
     ) -> None:
         super().__init__(scope, id, arguments)
 

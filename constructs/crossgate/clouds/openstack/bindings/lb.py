@@ -133,56 +133,6 @@ class LbLoadbalancerV2(Resource, LbLoadbalancerV2Attributes):
         super().__init__(scope, id, arguments)
 
 
-class LbMemberV2Timeouts(Table, total=False):
-    create: Str
-    delete: Str
-    update: Str
-
-
-class LbMemberV2Arguments(ResourceMeta, total=False):
-    address: Required[Str]
-    admin_state_up: Bool
-    backup: Bool
-    monitor_address: Str
-    monitor_port: Num
-    name: Str
-    pool_id: Required[Str]
-    protocol_port: Required[Num]
-    region: Str
-    subnet_id: Str
-    tenant_id: Str
-    timeouts: Block[LbMemberV2Timeouts]
-    weight: Num
-
-
-class LbMemberV2Attributes:
-    address = attribute(str)
-    admin_state_up = attribute(bool)
-    backup = attribute(bool)
-    id = attribute(str)
-    monitor_address = attribute(str)
-    monitor_port = attribute(float)
-    name = attribute(str)
-    pool_id = attribute(str)
-    protocol_port = attribute(float)
-    region = attribute(str)
-    subnet_id = attribute(str)
-    tenant_id = attribute(str)
-    weight = attribute(float)
-
-
-class LbMemberV2(Resource, LbMemberV2Attributes):
-    """The resource `openstack_lb_member_v2`."""
-
-    terraform_type = "openstack_lb_member_v2"
-    arguments = LbMemberV2Arguments
-
-    def __init__(
-        self, scope: Construct, id: str, /, **arguments: Unpack[LbMemberV2Arguments]
-    ) -> None:
-        super().__init__(scope, id, arguments)
-
-
 class LbMembersV2Member(Table, total=False):
     address: Required[Str]
     admin_state_up: Bool

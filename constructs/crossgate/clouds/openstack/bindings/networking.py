@@ -15,37 +15,6 @@ if TYPE_CHECKING:
     from crossgate.terraform.engine import Construct
 
 
-class NetworkingFloatingipAssociateV2Arguments(ResourceMeta, total=False):
-    fixed_ip: Str
-    floating_ip: Required[Str]
-    port_id: Required[Str]
-    region: Str
-
-
-class NetworkingFloatingipAssociateV2Attributes:
-    fixed_ip = attribute(str)
-    floating_ip = attribute(str)
-    id = attribute(str)
-    port_id = attribute(str)
-    region = attribute(str)
-
-
-class NetworkingFloatingipAssociateV2(Resource, NetworkingFloatingipAssociateV2Attributes):
-    """The resource `openstack_networking_floatingip_associate_v2`."""
-
-    terraform_type = "openstack_networking_floatingip_associate_v2"
-    arguments = NetworkingFloatingipAssociateV2Arguments
-
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        /,
-        **arguments: Unpack[NetworkingFloatingipAssociateV2Arguments],
-    ) -> None:
-        super().__init__(scope, id, arguments)
-
-
 class NetworkingFloatingipV2Timeouts(Table, total=False):
     create: Str
     delete: Str
