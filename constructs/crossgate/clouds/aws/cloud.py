@@ -13,13 +13,8 @@ from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
 from crossgate.clouds.aws.machines import AwsReservation
-from crossgate.clouds.aws.network import (
-    LEAST_ZONES,
-    AwsNetwork,
-    OwnVpc,
-    VpcByName,
-    build_network,
-)
+from crossgate.clouds.aws.network import LEAST_ZONES, AwsNetwork, OwnVpc, VpcByName
+from crossgate.clouds.aws.placement import build_network
 from crossgate.clouds.aws.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.market import Spot
