@@ -38,7 +38,7 @@ MACHINES = [
     for name in ("api", "discovery", "edge")
 ]
 BALANCERS = [machine for machine in MACHINES if machine[1].endswith("-edge")]
-_LOCAL = re.compile(r"\$\{(?!local\.)[^${}]+\}")
+_OF_A_RESOURCE = re.compile(r"\$\{(?:aws|openstack|random)_[^${}]+\}")
 
 
 @dataclass
@@ -223,8 +223,11 @@ def _given(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]
 
 
 def _known_locals(written: Mapping[str, str]) -> dict[str, str]:
-    """Return the local values, those of resources replaced by what stands for them."""
-    return {name: value(text) if _LOCAL.fullmatch(text) else text for name, text in written.items()}
+    """Return the local values, what resources say of themselves replaced by what stands for it."""
+    return {
+        name: _OF_A_RESOURCE.sub(lambda said: value(said[0]), text)
+        for name, text in written.items()
+    }
 
 
 def _unpacked(received: str) -> str:

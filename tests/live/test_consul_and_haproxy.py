@@ -329,9 +329,8 @@ def test_a_server_that_stands_in_for_a_dead_one_joins_and_starts_no_second_clust
         what="the new one is a voter in the place of the dead one",
     )
     assert _leader(fresh) == _leader(servers[1])
-    said = fresh.journal("consul")
-    assert "Existing Raft peers reported by server, disabling bootstrap mode" in said
-    assert "attempting bootstrap" not in said
+    # It either hears that there are peers, or is made one before it asks.
+    assert "attempting bootstrap" not in fresh.journal("consul")
 
 
 def test_a_dead_machine_is_left_and_a_new_one_found(
