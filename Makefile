@@ -12,7 +12,7 @@ export PIPENV_VERBOSITY := -1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo unit test lint format bindings lock bench-synth
+.PHONY: help setup tools demo unit test lint format bindings lock bench-synth lab lab-report
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ demo: setup ## synthesize, validate and plan the two-cloud gateway; needs no clo
 	@$(RUN) -m tools.demo
 
 unit: setup ## run the quick tests, which need nothing but Python
-	$(RUN) -m pytest -n 2 -m "not terraform and not live and not root and not process and not docs"
+	$(RUN) -m pytest -n 2 -m "not terraform and not live and not root and not lab and not process and not docs"
 
 # Everything before pytest says little, so that pytest's closing line is the last one.
 test: setup tools lint ## run everything: lint and all the tests, against the real programs
@@ -71,6 +71,14 @@ bindings: tools ## make the typed tables of Terraform resources anew from the pr
 bench-synth: setup ## measure synthesis against an empty app and the prebuilt bindings, and draw it
 	@$(RUN) -m tools.install terraform node cdktf providers
 	$(RUN) -m bench.synth
+
+lab: setup ## bring the gateway up on real machines on this one, to be broken; needs root
+	@$(RUN) -m tools.install terraform node cdktf providers daemons debian
+	@$(RUN) -m lab up
+
+lab-report: setup ## measure every fault in the lab that is up, and draw docs/break-it-yourself.md
+	@$(RUN) -m lab trial --raw .tools/lab/report
+	@$(RUN) -m lab report .tools/lab/report --to docs/lab --page docs/break-it-yourself.md
 
 lock: .tools/pipenv/.ready ## resolve all versions anew: Pipfile.lock, the toolchains, the CLI's package-lock.json
 	@$(PYTHON) -m tools.lock

@@ -23,7 +23,15 @@ VENV_BIN = ROOT / ".venv" / "bin"
 INSTALLED = frozenset({"cdktf", "consul", "consul-template", "node", "terraform"})
 """Programs that `make tools` puts into the toolbox."""
 
-DEBIAN = {"cloud-init": "cloud-init", "haproxy": "haproxy", "systemd-analyze": "systemd"}
+DEBIAN = {
+    "cloud-init": "cloud-init",
+    "debootstrap": "debootstrap",
+    "haproxy": "haproxy",
+    "nft": "nftables",
+    "ssh-keygen": "openssh-client",
+    "systemd-analyze": "systemd",
+    "systemd-nspawn": "systemd-container",
+}
 """Programs that come with the operating system, and the Debian package of each."""
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")

@@ -80,14 +80,27 @@ def test_a_program_of_that_version_is_left_alone(program, installer):
     assert (done.returncode, done.stdout) == (0, f"{program} {version[1]} is there\n")
 
 
+@pytest.fixture
+def gpg_home(tmp_path):
+    """Return what makes a home for gpg; the agents that gpg starts there end with the test."""
+    made = []
+
+    def make(name):
+        made.append(tmp_path / name)
+        made[-1].mkdir(mode=0o700, parents=True)
+        return made[-1]
+
+    yield make
+    for folder in made:
+        subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=True)
+
+
 @pytest.mark.root
-def test_of_a_keyring_only_the_pinned_key_is_kept(tmp_path, installer):
+def test_of_a_keyring_only_the_pinned_key_is_kept(tmp_path, gpg_home, installer):
     """The lines of the installer that choose the key, with two real keys in one file."""
     lines = installer.read_text().split("\n")
     chosen = [line for line in lines if line.startswith("gpg ")]
-    homedir = tmp_path / "home"
-    homedir.mkdir(mode=0o700)
-    gpg = ["gpg", "--batch", "--quiet", "--homedir", str(homedir)]
+    gpg = ["gpg", "--batch", "--quiet", "--homedir", gpg_home("home")]
     for name in ("good", "evil"):
         subprocess.run(
             [*gpg, "--passphrase", "", "--quick-generate-key", name, "ed25519"], check=True
@@ -97,7 +110,7 @@ def test_of_a_keyring_only_the_pinned_key_is_kept(tmp_path, installer):
     )
     pinned = next(line.split(":")[9] for line in listed.stdout.split("\n") if line[:3] == "fpr")
     work = tmp_path / "work"
-    (work / "gnupg").mkdir(parents=True, mode=0o700)
+    gpg_home("work/gnupg")
     exported = subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout
     (work / "key").write_bytes(exported)
     environment = {"PATH": os.environ["PATH"], "work": str(work), "FINGERPRINT": pinned}

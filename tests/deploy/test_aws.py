@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.deploy.conftest import Deployed
+    from tests.deploy.conftest import OnAws
 
 pytestmark = pytest.mark.terraform
 
@@ -47,28 +47,28 @@ _VALUE = re.compile(
 )
 
 
-def group(deployed: Deployed, name: str):
+def group(deployed: OnAws, name: str):
     found = deployed.aws.client("autoscaling").describe_auto_scaling_groups(
         AutoScalingGroupNames=[name]
     )
     return found["AutoScalingGroups"][0]
 
 
-def template(deployed: Deployed, name: str):
+def template(deployed: OnAws, name: str):
     versions = deployed.aws.client("ec2").describe_launch_template_versions(
         LaunchTemplateName=name, Versions=["$Latest"]
     )
     return versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
 
 
-def security_group(deployed: Deployed, name: str):
+def security_group(deployed: OnAws, name: str):
     found = deployed.aws.client("ec2").describe_security_groups(
         Filters=[{"Name": "group-name", "Values": [name]}]
     )
     return found["SecurityGroups"][0]
 
 
-def ingress(deployed: Deployed, name: str) -> set[tuple[str, int, int, str]]:
+def ingress(deployed: OnAws, name: str) -> set[tuple[str, int, int, str]]:
     names = {
         g["GroupId"]: g["GroupName"]
         for g in deployed.aws.client("ec2").describe_security_groups()["SecurityGroups"]
@@ -83,11 +83,11 @@ def ingress(deployed: Deployed, name: str) -> set[tuple[str, int, int, str]]:
     }
 
 
-def user_data(deployed: Deployed, name: str) -> str:
+def user_data(deployed: OnAws, name: str) -> str:
     return gzip.decompress(base64.b64decode(template(deployed, name)["UserData"])).decode()
 
 
-def state(deployed: Deployed) -> dict[str, object]:
+def state(deployed: OnAws) -> dict[str, object]:
     shown = json.loads(deployed.terraform("show", "-json").stdout)
     return {r["address"]: r["values"] for r in shown["values"]["root_module"]["resources"]}
 

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.terraform
 (OTHER,) = {"cdktf", "cdktn"} - {ENGINE}
 TESTS = ROOT / "tests"
 # Pure Python, the tools' own, or Terraform's: there the engine changes nothing.
-ENGINE_FREE = {"boot", "deploy", "elsewhere", "live", "model", "schemas", "tools", "typing"}
+ENGINE_FREE = {"boot", "deploy", "elsewhere", "lab", "live", "model", "schemas", "tools", "typing"}
 ALSO_FREE = {"test_crossgate_node.py", "test_layout.py", "test_readme.py"}
-QUICK = "not terraform and not live and not root and not process and not docs"
+QUICK = "not terraform and not live and not root and not lab and not process and not docs"
 LEAST = 400
 
 

@@ -78,13 +78,13 @@ def test_a_silent_connection_lasts_as_long_as_the_listener_says() -> None:
 
 def test_user_timeouts_stand_in_each_server_line() -> None:
     line = next(p.line for p in configuration(LISTENERS).pieces if isinstance(p, ServerLines))
-    assert line == "    server {name} {address}:{port} tcp-ut 500ms\n"
+    assert line == "    server {name} {address}:{port} tcp-ut 400ms\n"
 
 
 def test_the_fastest_safe_timers_are_the_default() -> None:
     text = text_of(*LISTENERS)
     for line in (
-        "timeout connect 100ms",
+        "timeout connect 50ms",
         "timeout check 200ms",
         "balance leastconn",
         "retries 3",

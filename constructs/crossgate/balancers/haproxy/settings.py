@@ -47,6 +47,8 @@ class Timing:
 
     Attributes:
         connect: a server must accept within this. Longer than the round trip to the farthest one.
+            A refused session waits as long before it is tried elsewhere, and is lost when its
+            server is marked down meanwhile.
         check: a check must be answered within this.
         every: time between two checks of a server that works.
         doubtful: the same while a server is failing or coming back.
@@ -58,14 +60,14 @@ class Timing:
 
     """
 
-    connect: timedelta = timedelta(milliseconds=100)
+    connect: timedelta = timedelta(milliseconds=50)
     check: timedelta = timedelta(milliseconds=200)
     every: timedelta = timedelta(milliseconds=200)
     doubtful: timedelta = timedelta(milliseconds=50)
     down: timedelta = timedelta(milliseconds=500)
     fall: int = 2
     rise: int = 2
-    unacknowledged: timedelta = timedelta(milliseconds=500)
+    unacknowledged: timedelta = timedelta(milliseconds=400)
 
 
 LAYOUT = Layout()

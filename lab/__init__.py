@@ -1,0 +1,1 @@
+"""The lab: the gateway on real machines, to be broken on purpose."""

@@ -1,0 +1,198 @@
+"""The clouds of a lab: a stack is deployed to them, and machines boot from what they received."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import aws_machines, cgroup, openstack
+from lab.aws import REGION, Account, Emulator, put_object
+from lab.aws_edge import AwsEdge
+from lab.deploy import Deployed, deploy
+from lab.edge import Edge
+from lab.received import Instance, short_names
+from lab.registry import HOME, Order
+from lab.thrift.bundle import build
+from stacks.lab import AWS, NOVA
+
+if TYPE_CHECKING:
+    from lab.lab import Lab
+    from lab.machine import Machine
+
+BUCKET = "releases"
+"""Of S3, from which machines fetch the service."""
+
+_PART = "clouds"
+_PROGRAM = Path(__file__).with_name("program.py")
+_STACK = "gateway"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A cloud of the lab after a deploy.
+
+    Attributes:
+        name: the cloud's, and its site's.
+        edge: its load balancers.
+        instances: what it has been told to run, by the host name in the lab.
+
+    """
+
+    name: str
+    edge: Edge
+    instances: dict[str, Instance]
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """Where clients connect."""
+        return [a for entrance in self.edge.entrances for a in self.edge.addresses_of(entrance)]
+
+
+@dataclass
+class Clouds:
+    """The clouds of a lab that is up.
+
+    Everything in it ends with the lab. `stop` ends it before, for a caller that goes on.
+
+    Attributes:
+        lab: the lab.
+        project: the OpenStack project to deploy to; None: AWS alone.
+        say: told of each phase, as it ends, with its name and its seconds; default: nobody.
+        phases: the same, for later.
+        account: the account of AWS, after `deploy`.
+        deployed: the stack, after `deploy`.
+        places: the clouds by name, after `deploy`.
+        machines: by name, after `boot`.
+
+    """
+
+    lab: Lab
+    project: openstack.Project | None = None
+    say: Callable[[str, float], None] = lambda _phase, _seconds: None
+    phases: dict[str, float] = field(default_factory=dict)
+    account: Account = field(init=False)
+    deployed: Deployed = field(init=False)
+    places: dict[str, Place] = field(default_factory=dict)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    _around: AwsEdge = field(init=False, repr=False)
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
+
+    def deploy(self, version: str = "1.0") -> None:
+        """Deploy the lab's stack with the real CLI, Terraform and providers, and read it back.
+
+        Args:
+            version: of the service.
+
+        Raises:
+            ToolError: a control plane does not start, or the deploy fails.
+
+        """
+        folder = HOME / self.lab.name / _PART
+        groups = cgroup.make(self.lab.name, _PART)
+        with self._phase("emulator of AWS"):
+            emulator = self._stack.enter_context(Emulator(folder, groups=groups))
+            self.account = emulator.account
+        with self._phase("deploy"):
+            self.deployed = self._deploy(version, folder)
+        with self._phase("reading back"):
+            router = self.lab.network.router
+            self._around = AwsEdge(self.account, router, folder, bucket=BUCKET, groups=groups)
+            self._stack.enter_context(self._around)
+            found = aws_machines.instances(self.account)
+            self.places[AWS] = Place(name=AWS, edge=self._around, instances=_named(AWS, found))
+            if self.project is not None:
+                led = openstack.entrances(self.project)
+                edge = Edge(led, router, folder / NOVA, groups=groups)
+                self._stack.enter_context(edge)
+                found = openstack.instances(self.project)
+                self.places[NOVA] = Place(name=NOVA, edge=edge, instances=_named(NOVA, found))
+
+    def _deploy(self, version: str, folder: Path) -> Deployed:
+        bundle = build(version)
+        put_object(self.account, BUCKET, bundle.path.name, bundle.path.read_bytes())
+        url = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{bundle.path.name}"
+        context: dict[str, object] = {"url": url, "sha256": bundle.sha256, "clouds": [AWS]}
+        environment = dict(self.account.environment)
+        if self.project is not None:
+            context |= {"clouds": [AWS, NOVA], **openstack.given(self.project)}
+            environment |= self.project.environment
+        return deploy(_PROGRAM, _STACK, folder, environment, {"lab": context})
+
+    def orders(self) -> list[Order]:
+        """Return what the lab is to boot: for each instance the user data that its cloud holds.
+
+        The machines of both clouds fetch the service from the bucket, as they would from anywhere.
+        """
+        return [
+            self._order(place, name, instance)
+            for place in self.places.values()
+            for name, instance in place.instances.items()
+        ]
+
+    def _order(self, place: Place, name: str, instance: Instance) -> Order:
+        return Order(
+            name=name,
+            site=place.name,
+            address=instance.address,
+            user_data=instance.user_data,
+            files=self._around.files(name, instance.address),
+        )
+
+    def boot(self) -> None:
+        """Boot all machines; return when cloud-init has finished on each.
+
+        Raises:
+            ToolError: one does not come up.
+
+        """
+        with self._phase("machines"):
+            machines = self.lab.boot_all(self.orders())
+            self.machines = {machine.order.name: machine for machine in machines}
+        with self._phase("cloud-init"):
+            for machine in machines:
+                machine.wait_booted()
+
+    def replace(self, lost_name: str) -> Machine:
+        """Let a machine of AWS vanish and its group make another, which boots; return that.
+
+        moto heals no group by itself: it is told what AWS would have found out. The edge keeps the
+        targets that it had, so this is for machines that are none.
+        """
+        place = self.places[AWS]
+        lost = place.instances[lost_name]
+        self.machines.pop(lost_name).destroy()
+        self.account.client("autoscaling").terminate_instance_in_auto_scaling_group(
+            InstanceId=lost.id, ShouldDecrementDesiredCapacity=False
+        )
+        known = {instance.id for instance in place.instances.values()}
+        (fresh,) = (i for i in aws_machines.instances(self.account) if i.id not in known)
+        role = lost_name.rstrip("0123456789")
+        new = next(
+            name for n in itertools.count(1) if (name := f"{role}{n}") not in place.instances
+        )
+        del place.instances[lost_name]
+        place.instances[new] = fresh
+        machine = self.lab.boot(self._order(place, new, fresh))
+        self.machines[new] = machine
+        return machine
+
+    def stop(self) -> None:
+        """End the control planes and the load balancers; machines stay."""
+        self._stack.close()
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.phases[name] = time.monotonic() - began
+        self.say(name, self.phases[name])
+
+
+def _named(cloud: str, found: Sequence[Instance]) -> dict[str, Instance]:
+    names = short_names(cloud, found)
+    return {names[instance.id]: instance for instance in found}

@@ -1,0 +1,120 @@
+"""What is in the control plane at first: users, a catalogue, sizes, images, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crossgate import JETSTREAM2
+from lab.control_plane.settings import ADDRESS, PORTS, REGION
+
+PROJECT = "gateway"
+USER = "deployer"
+"""Who deploys, and where; the password is that of all."""
+
+OUTSIDE = "203.0.113.0/24"
+"""Floating addresses (RFC 5737: for documentation)."""
+
+_SERVICES = {
+    "glance": ("image", ""),
+    "placement": ("placement", ""),
+    "nova": ("compute", "/v2.1"),
+    "neutron": ("network", ""),
+    "heat": ("orchestration", "/v1/%(tenant_id)s"),
+    "octavia": ("load-balancer", ""),
+}
+_ROLES = ("heat_stack_owner", "heat_stack_user", "load-balancer_member", "service")
+_MEBI = 1024
+
+
+def make_identity(cloud: Any, password: str) -> None:  # noqa: ANN401  (openstacksdk ships no types)
+    """Make roles, projects, users and the catalogue."""
+    identity = cloud.identity
+    for name in _ROLES:
+        _once(identity, "role", name=name)
+    role = {role.name: role for role in identity.roles()}
+    service = _once(identity, "project", name="service", domain_id="default")
+    project = _once(identity, "project", name=PROJECT, domain_id="default")
+    for name in _SERVICES:
+        user = _once(identity, "user", name=name, password=password, domain_id="default")
+        for given in ("admin", "service"):
+            identity.assign_project_role_to_user(service, user, role[given])
+    user = _once(identity, "user", name=USER, password=password, domain_id="default")
+    for given in ("member", "reader", "heat_stack_owner", "load-balancer_member"):
+        identity.assign_project_role_to_user(project, user, role[given])
+    domain = _once(identity, "domain", name="heat")
+    # The administrator of the domain in which Heat makes users for its own signals.
+    keeper = _once(
+        identity, "user", name="heat_domain_admin", password=password, domain_id=domain.id
+    )
+    identity.assign_domain_role_to_user(domain, keeper, role["admin"])
+    for name, (kind, path) in _SERVICES.items():
+        entry = _once(identity, "service", name=name, type=kind)
+        url = f"http://{ADDRESS}:{PORTS[name]}{path}"
+        if not list(identity.endpoints(service_id=entry.id)):
+            for interface in ("public", "internal", "admin"):
+                identity.create_endpoint(
+                    service_id=entry.id, interface=interface, region_id=REGION, url=url
+                )
+
+
+def make_resources(cloud: Any, octavia: Any) -> str:  # noqa: ANN401  (openstacksdk ships no types)
+    """Make sizes, images and networks; return the id of the amphorae's network.
+
+    Args:
+        cloud: a connection of the administrator.
+        octavia: a connection of Octavia's user.
+
+    """
+    sizes = {
+        name: (flavor.cpu, round(flavor.memory * _MEBI), flavor.disk)
+        for name, flavor in JETSTREAM2.flavors.items()
+    }
+    for name, (processors, memory, disk) in sizes.items():
+        _once(cloud.compute, "flavor", name=name, vcpus=processors, ram=memory, disk=disk)
+    size: Mapping[str, object] = {"vcpus": 1, "ram": _MEBI, "disk": 2}
+    _once(cloud.compute, "flavor", name="amphora", id="amphora", **size)
+    _image(cloud.image, "debian-12", "public", [])
+    _image(cloud.image, "amphora", "shared", ["amphora"])
+    outside = _once(
+        cloud.network,
+        "network",
+        name="public",
+        is_router_external=True,
+        is_shared=True,
+        provider_network_type="flat",
+        provider_physical_network="public",
+    )
+    about: dict[str, object] = {"ip_version": 4, "is_dhcp_enabled": False}
+    _once(cloud.network, "subnet", name="public", network_id=outside.id, cidr=OUTSIDE, **about)
+    inside = _once(octavia.network, "network", name="amphorae")
+    _once(
+        octavia.network,
+        "subnet",
+        name="amphorae",
+        network_id=inside.id,
+        cidr="192.0.2.0/24",
+        ip_version=4,
+    )
+    return str(inside.id)
+
+
+def _once(service: Any, kind: str, **about: object) -> Any:  # noqa: ANN401  (as above)
+    """Return what is called so; it is made if it is not there."""
+    found = getattr(service, f"find_{kind}")(about["name"])
+    return found or getattr(service, f"create_{kind}")(**about)
+
+
+def _image(service: Any, name: str, visibility: str, tags: Sequence[str]) -> None:  # noqa: ANN401  (as above)
+    if service.find_image(name) is None:
+        service.create_image(
+            name=name,
+            disk_format="raw",
+            container_format="bare",
+            visibility=visibility,
+            min_disk=1,
+            min_ram=256,
+            tags=list(tags),
+            allow_duplicates=True,
+            data=b"\0" * _MEBI,
+        )

@@ -1,0 +1,438 @@
+"""The control plane as processes: made once, started in about a minute, gone without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import trustme
+
+from lab.control_plane.contents import PROJECT, USER, make_identity, make_resources
+from lab.control_plane.settings import ADDRESS, DATABASES, PORTS, RABBIT_PORT, REGION, Settings
+from lab.daemon import Daemon, connect
+from lab.openstack import Project
+from tools.toolbox import BOX, ToolError, digest
+
+PACKAGES = (
+    *("python3-keystone", "python3-glance", "glance-common", "python3-placement"),
+    *("python3-nova", "nova-common", "python3-neutron", "neutron-common"),
+    *("python3-heat", "heat-common", "python3-octavia", "octavia-common"),
+    *("mariadb-server", "rabbitmq-server", "uwsgi-core", "uwsgi-plugin-python3"),
+    *("python3-pymysql", "openssl"),
+)
+"""Debian packages that it is made of; some 200 with what they need, three minutes once."""
+
+PRISTINE = BOX / "lab" / "openstack"
+"""Databases and keys as they are before anything is in them: making them takes a minute."""
+
+_PYTHON = "/usr/bin/python3"
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_ANSWER_SECONDS = 120
+_ANSWERS = frozenset({200, 300, 401})
+
+
+class ControlPlane:
+    """A control plane that runs: leave the `with` block and nothing of it is left.
+
+    Args:
+        folder: for all of it; made, and removed in the end.
+        groups: files by which its services join control groups; default none.
+        say: told of each phase, as it ends, with its name and its seconds; default: nobody.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        groups: Sequence[Path] = (),
+        say: Callable[[str, float], None] = lambda _phase, _seconds: None,
+    ) -> None:
+        self._settings = Settings(folder=folder, password=secrets.token_hex(16))
+        self._groups = groups
+        self._say = say
+        self._daemons: list[Daemon] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def project(self) -> Project:
+        """The project to deploy to, and its operator."""
+        password = self._settings.password
+        return Project(
+            url=f"http://{ADDRESS}:{PORTS['keystone']}/v3",
+            user=USER,
+            password=password,
+            name=PROJECT,
+            operator="admin",
+            operator_password=password,
+            operator_project="admin",
+            region=REGION,
+        )
+
+    def start(self) -> None:
+        """Start everything and return when it answers.
+
+        Raises:
+            ToolError: packages are missing, a port is taken, or a service does not start.
+
+        """
+        _check()
+        settings = self._settings
+        settings.write()
+        with self._phase("databases and keys"):
+            self._lay_out()
+            self._make_authority()
+            self._start_database()
+            rabbit = self._start_rabbit()
+        with self._phase("Keystone"):
+            self._uwsgi("keystone", threads=8)
+            self._answers("keystone", "/v3")
+            self._bootstrap()
+            make_identity(self.project.operate(), settings.password)
+        with self._phase("services"):
+            rabbit.wait(lambda: connect(RABBIT_PORT))
+            self._uwsgi("placement", threads=6)
+            self._python("glance", "glance.cmd.api")
+            self._python("neutron", "neutron.cmd.eventlet.server")
+            for part in ("conductor", "scheduler", "api_os_compute"):
+                self._python("nova", f"nova.cmd.{part}")
+            self._answers("placement")
+            self._python("nova", "nova.cmd.compute")
+            for part in ("engine", "api"):
+                self._python("heat", f"heat.cmd.{part}")
+            for name in ("glance", "neutron", "nova"):
+                self._answers(name)
+        with self._phase("contents"):
+            octavia = replace(self.project, operator="octavia", operator_project="service")
+            network = make_resources(self.project.operate(), octavia.operate())
+            self._settings = replace(settings, network=network)
+            self._settings.write()
+            self._uwsgi("octavia", threads=4)
+            self._python("octavia", "octavia.cmd.octavia_worker")
+            for name in ("heat", "octavia"):
+                self._answers(name)
+            self._hypervisor()
+
+    def stop(self) -> None:
+        """End everything and remove its folder."""
+        if self._daemons:
+            with ThreadPoolExecutor(len(self._daemons)) as pool:
+                list(pool.map(Daemon.stop, self._daemons))
+        self._daemons.clear()
+        shutil.rmtree(self._settings.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._say(name, time.monotonic() - began)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        settings = self._settings
+        etc = str(settings.folder / "etc")
+        return {
+            "HOME": str(settings.folder / "home"),
+            "LC_ALL": "C.UTF-8",
+            "OCTAVIA_CONF": str(settings.file("octavia")),
+            "OS_KEYSTONE_CONFIG_DIR": etc,
+            "OS_PLACEMENT_CONFIG_DIR": etc,
+            "PATH": _PATH,
+            "PYTHONPATH": str(settings.folder / "library"),
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    def _daemon(
+        self, name: str, *command: str | Path, more: Mapping[str, str] | None = None
+    ) -> Daemon:
+        environment = self._environment | dict(more or {})
+        daemon = Daemon(
+            name,
+            self._settings.folder / "log",
+            *command,
+            groups=self._groups,
+            environment=environment,
+        )
+        self._daemons.append(daemon)
+        return daemon
+
+    def _python(self, name: str, module: str) -> None:
+        called = module.removesuffix(".main").rpartition("cmd.")[2]
+        code = f"import sys; from {module} import main; sys.argv[0] = {called!r}; sys.exit(main())"
+        conf = self._settings.file(name)
+        self._daemon(f"{name}-{called}", _PYTHON, "-c", code, "--config-file", conf)
+
+    def _uwsgi(self, name: str, *, threads: int) -> None:
+        self._daemon(
+            name,
+            *("uwsgi", "--plugin", "python3", "--http-socket", f"{ADDRESS}:{PORTS[name]}"),
+            *("--wsgi-file", self._settings.folder / "wsgi" / f"{name}.py", "--need-app"),
+            *("--master", "--processes", "1", "--threads", str(threads), "--lazy-apps"),
+            *("--enable-threads", "--die-on-term", "--disable-logging"),
+            *("--buffer-size", "65535", "--post-buffering", "65536"),
+            *("--add-header", "Connection: close"),
+        )
+
+    def _answers(self, name: str, path: str = "/") -> None:
+        last = time.monotonic() + _ANSWER_SECONDS
+        while not _answer(PORTS[name], path):
+            if time.monotonic() > last:
+                raise ToolError(
+                    f"{name} of OpenStack does not answer on port {PORTS[name]}.",
+                    do=f"read the logs of {name} in {self._settings.folder / 'log'}.",
+                )
+            time.sleep(0.2)
+
+    def _hypervisor(self) -> None:
+        compute = self.project.operate().compute
+        last = time.monotonic() + _ANSWER_SECONDS
+        while not list(compute.hypervisors()):
+            if time.monotonic() > last:
+                raise ToolError(
+                    "Nova finds no hypervisor.",
+                    do=f"read the logs of nova in {self._settings.folder / 'log'}.",
+                )
+            time.sleep(0.5)
+
+    def _bootstrap(self) -> None:
+        url = f"http://{ADDRESS}:{PORTS['keystone']}/v3/"
+        places = [f"--bootstrap-{kind}-url={url}" for kind in ("public", "internal", "admin")]
+        self._run(
+            *("keystone-manage", "--config-file", self._settings.file("keystone"), "bootstrap"),
+            *("--bootstrap-region-id", REGION, *places),
+            more={"OS_BOOTSTRAP_PASSWORD": self._settings.password},
+        )
+
+    def _start_database(self) -> Daemon:
+        folder = self._settings.folder
+        daemon = self._daemon(
+            "mariadb",
+            *("mariadbd", "--no-defaults", "--user=root", f"--datadir={folder / 'mysql'}"),
+            *(f"--socket={self._settings.socket}", "--skip-networking", "--skip-name-resolve"),
+            *(f"--pid-file={folder / 'run/mysql.pid'}", "--max-connections=1000"),
+            *("--innodb-buffer-pool-size=192M", "--innodb-flush-log-at-trx-commit=0"),
+            *("--innodb-doublewrite=0", "--performance-schema=0", "--debug-no-sync"),
+            "--transaction-isolation=READ-COMMITTED",
+        )
+        return daemon.wait(lambda: _connect_to(self._settings.socket))
+
+    def _start_rabbit(self) -> Daemon:
+        folder = self._settings.folder
+        more = {
+            "ERL_EPMD_ADDRESS": ADDRESS,
+            "RABBITMQ_CONFIG_FILE": str(folder / "etc/rabbit.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "etc/rabbit-env.conf"),
+            "RABBITMQ_DIST_PORT": "25672",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "etc/rabbit-plugins"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_MNESIA_BASE": str(folder / "rabbit"),
+            "RABBITMQ_NODENAME": "lab@localhost",
+            "RABBITMQ_PID_FILE": str(folder / "run/rabbit.pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        }
+        # Started by RabbitMQ itself, it would outlive it.
+        self._daemon("epmd", "epmd", "-address", ADDRESS).wait(lambda: connect(4369))
+        (program,) = Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server")
+        return self._daemon("rabbitmq", program, more=more)
+
+    def _lay_out(self) -> None:
+        """Have databases and keys, from an earlier time if they were made for these packages."""
+        folder = self._settings.folder
+        kept = PRISTINE / _versions()
+        if not kept.exists():
+            self._make_keys()
+            self._run(
+                "mariadb-install-db", "--no-defaults", "--user=root", "--skip-test-db",
+                f"--datadir={folder / 'mysql'}", "--auth-root-authentication-method=normal",
+            )  # fmt: skip
+            database = self._start_database()
+            self._make_tables()
+            database.stop()
+            shutil.rmtree(PRISTINE, ignore_errors=True)
+            draft = PRISTINE / "draft"
+            for part in ("keys", "mysql"):
+                shutil.copytree(folder / part, draft / part)
+            draft.rename(kept)
+            return
+        for part in ("keys", "mysql"):
+            shutil.copytree(kept / part, folder / part)
+
+    def _make_keys(self) -> None:
+        keys = self._settings.folder / "keys"
+        for part in ("fernet", "credential"):
+            (keys / part).mkdir(parents=True, mode=0o700)
+            self._run(
+                "keystone-manage", "--config-file", self._settings.file("keystone"),
+                f"{part}_setup", "--keystone-user", "root", "--keystone-group", "root",
+            )  # fmt: skip
+
+    def _make_authority(self) -> None:
+        """Make who signs the certificates of Octavia's amphorae."""
+        keys = self._settings.folder / "keys"
+        authority = trustme.CA(key_type=trustme.KeyType.RSA)
+        authority.cert_pem.write_to_path(str(keys / "authority.pem"))
+        authority.private_key_pem.write_to_path(str(keys / "authority.key"))
+
+    def _make_tables(self) -> None:
+        lines = "".join(f"CREATE DATABASE {name} CHARACTER SET utf8;\n" for name in DATABASES)
+        self._run("mysql", "--no-defaults", "-uroot", "-S", self._settings.socket, given=lines)
+        conf = self._settings.file
+        nova = ("nova-manage", "--config-file", conf("nova"))
+        cell = self._settings.database("nova_cell0")
+        glance = "import sys; from glance.cmd.manage import main; sys.exit(main())"
+        with_conf = "--config-file"
+        lanes: Sequence[Sequence[Sequence[str | Path]]] = (
+            (
+                ("keystone-manage", with_conf, conf("keystone"), "db_sync"),
+                ("neutron-db-manage", with_conf, conf("neutron"), "upgrade", "heads"),
+                ("heat-manage", with_conf, conf("heat"), "db_sync"),
+            ),
+            (
+                (*nova, "api_db", "sync"),
+                (*nova, "cell_v2", "map_cell0", "--database_connection", cell),
+                (*nova, "db", "sync"),
+                (*nova, "cell_v2", "create_cell", "--name", "cell1"),
+                ("octavia-db-manage", with_conf, conf("octavia"), "upgrade", "head"),
+                (_PYTHON, "-c", glance, with_conf, conf("glance"), "db_sync"),
+                ("placement-manage", with_conf, conf("placement"), "db", "sync"),
+            ),
+        )
+
+        def follow(lane: Sequence[Sequence[str | Path]]) -> None:
+            for command in lane:
+                self._run(*command)
+
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            list(pool.map(follow, lanes))
+
+    def _run(
+        self, *command: str | Path, given: str = "", more: Mapping[str, str] | None = None
+    ) -> None:
+        done = subprocess.run(  # noqa: S603  (programs of Debian's packages)
+            [str(word) for word in command], check=False, input=given, text=True,
+            env=self._environment | dict(more or {}), cwd=self._settings.folder,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        if done.returncode:
+            raise ToolError(
+                f"`{' '.join(map(str, command))}` failed with code {done.returncode}:",
+                do="mend what it names, and try again.",
+                output=done.stdout,
+            )
+
+
+def install() -> None:
+    """Install the Debian packages, without their services being started.
+
+    Raises:
+        ToolError: this is not root, or apt fails.
+
+    """
+    if not _missing():
+        return
+    policy = Path("/usr/sbin/policy-rc.d")
+    own = not policy.exists()
+    if own:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    try:
+        names = (*(f"{name}-common" for name in ("keystone", "glance", "nova", "neutron", "heat")),
+                 "octavia-common", "placement-common")  # fmt: skip
+        answers = "".join(
+            f"{package} {package.removesuffix('-common')}/{question} boolean false\n"
+            for package in names
+            for question in ("configure_db", "configure_ksat", "configure_rabbit")
+        )
+        apt = ("apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0")
+        for command, given in (
+            (("debconf-set-selections",), answers),
+            ((*apt, "update"), ""),
+            ((*apt, "install", "--no-install-recommends", *PACKAGES), ""),
+        ):
+            done = subprocess.run(  # noqa: S603  (Debian's own)
+                command, check=False, input=given, text=True,
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            if done.returncode:
+                raise ToolError(
+                    f"`{command[0]}` failed with code {done.returncode}:",
+                    do="see that this is root and reaches its Debian mirror; then try again.",
+                    output=done.stdout,
+                )
+    finally:
+        if own:
+            policy.unlink()
+
+
+def _missing() -> list[str]:
+    return [name for name, version in _installed().items() if not version]
+
+
+def _installed() -> dict[str, str]:
+    """Return the version of each package; an empty one where it is not installed."""
+    form = "${Package} ${db:Status-Status} ${Version}\n"
+    asked = subprocess.run(  # noqa: S603  (Debian's own)
+        ["/usr/bin/dpkg-query", "--show", f"--showformat={form}", *PACKAGES],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    rows = (line.split() for line in asked.stdout.splitlines())
+    found = {row[0]: row[-1] for row in rows if row[1] == "installed"}
+    return {name: found.get(name, "") for name in PACKAGES}
+
+
+def _versions() -> str:
+    """Return a name for what databases are made by."""
+    return digest([], *(f"{name} {version}" for name, version in _installed().items()))[:16]
+
+
+def _check() -> None:
+    if missing := _missing():
+        raise ToolError(
+            f"not installed: {', '.join(missing)}.",
+            do="as root: .venv/bin/python -m lab.control_plane install",
+        )
+    for name, port in {**PORTS, "RabbitMQ": RABBIT_PORT}.items():
+        with contextlib.suppress(OSError):
+            connect(port)
+            raise ToolError(
+                f"something listens on port {port} already, where {name} is to.",
+                do="stop it; a control plane of an earlier lab perhaps.",
+            )
+
+
+def _answer(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(ADDRESS, port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status in _ANSWERS
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _connect_to(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.connect(str(path))

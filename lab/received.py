@@ -1,0 +1,118 @@
+"""What a cloud received from a deploy, in the same words for every cloud, as its API tells it.
+
+Nothing is rendered or guessed: `lab.aws_machines` and `lab.openstack` read it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """A machine that a cloud has been told to run.
+
+    Attributes:
+        id: the cloud's own, such as "i-0123".
+        group: name of the group that it belongs to, such as "gateway-gw-api".
+        address: its private IPv4 address.
+        user_data: the bytes that it is given at birth, gzip or plain.
+        tags: what the cloud knows of it, also what the cloud itself has set.
+        firewalls: names of its security groups.
+
+    """
+
+    id: str
+    group: str
+    address: str
+    user_data: bytes = field(repr=False)
+    tags: Mapping[str, str] = field(repr=False)
+    firewalls: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A machine to which a load balancer leads.
+
+    Attributes:
+        name: what the cloud calls it.
+        address: its private IPv4 address.
+        port: where it listens.
+
+    """
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """How a load balancer finds out whether a target is fit.
+
+    Attributes:
+        port: where it asks.
+        path: what it asks for, by HTTP.
+        codes: the answers that mean so, such as "200" or "200-399".
+        every: time between two questions.
+        timeout: how long an answer may take.
+        rise: good answers until a target is fit.
+        fall: bad ones until it is not.
+
+    """
+
+    port: int
+    path: str
+    codes: str
+    every: timedelta
+    timeout: timedelta
+    rise: int
+    fall: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """A listener of a load balancer and where it leads.
+
+    Attributes:
+        port: where clients connect.
+        targets: where they are led.
+        health: how targets are asked.
+
+    """
+
+    port: int
+    targets: Sequence[Target]
+    health: Health
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrance:
+    """A load balancer.
+
+    Attributes:
+        name: its name.
+        addresses: its fixed addresses as the cloud tells them.
+        listening: its listeners.
+
+    """
+
+    name: str
+    addresses: Sequence[str]
+    listening: Sequence[Listening]
+
+
+def short_names(cloud: str, instances: Sequence[Instance]) -> dict[str, str]:
+    """Return a host name for each instance, by id: the cloud, what it is for, a number.
+
+    A lab's names are at most eleven characters long: "aws-api2", "nova-disc1".
+    """
+    counted: dict[str, int] = {}
+    names = {}
+    for instance in instances:
+        role = instance.group.rpartition("-")[2][:4]
+        counted[role] = counted.get(role, 0) + 1
+        names[instance.id] = f"{cloud}-{role}{counted[role]}"
+    return names
