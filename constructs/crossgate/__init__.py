@@ -31,6 +31,7 @@ from crossgate.model.text import Reference, Text
 from crossgate.balancers.haproxy import HAProxyNodes
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
 from crossgate.clouds.aws import AwsCloud, ExistingVpc, OwnVpc, VpcByName
+from crossgate.clouds.inhouse import Host, InHouse
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
     JETSTREAM2,
@@ -73,8 +74,10 @@ __all__ = [
     "GroupPlan",
     "HAProxy",
     "HAProxyNodes",
+    "Host",
     "HttpCheck",
     "Image",
+    "InHouse",
     "InstanceRefresh",
     "Limits",
     "Listener",

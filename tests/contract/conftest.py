@@ -9,9 +9,13 @@ from crossgate import (
     AwsCloud,
     ConsulServers,
     HAProxyNodes,
+    Host,
+    InHouse,
     NullCloud,
     OpenStackCloud,
 )
+
+HOST_KEY = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBExample="
 
 CLOUDS = {
     "null": lambda scope, name, network: NullCloud(scope, name, network=network),
@@ -30,6 +34,15 @@ CLOUDS = {
         profile=JETSTREAM2,
         network=network,
         image="5f3c1d2e-8a4b-4c6d-9e7f-0a1b2c3d4e5f",
+    ),
+    "inhouse": lambda scope, name, network: InHouse(
+        scope,
+        name,
+        hosts=[Host(f"10.20.0.{n}", cpu=4, memory=8, host_key=HOST_KEY) for n in range(11, 19)]
+        if network.startswith("10.20.")
+        else [Host("10.40.0.11", cpu=4, memory=8, host_key=HOST_KEY)],
+        user="deploy",
+        network=network,
     ),
 }
 DISCOVERIES = {"consul": ConsulServers}

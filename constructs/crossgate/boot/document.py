@@ -109,6 +109,11 @@ class Document:
         before: run before the units start.
         units: started in one go, so that their own `After=` decides the order.
         after: run once the units are being started.
+        leave: take the machine out of what sends it work, and wait until that has happened. Run
+            before the units of a machine that is kept are restarted or stopped.
+        rejoin: undo `leave`, once the machine is well again.
+        makes: files and directories that its commands and units make, besides those of its users.
+            A machine that is given back loses them, unless they were there before.
         parts: what it was merged from.
 
     """
@@ -120,10 +125,16 @@ class Document:
     before: Many[Command] = ()
     units: Many[Unit] = ()
     after: Many[Command] = ()
+    leave: Many[Command] = ()
+    rejoin: Many[Command] = ()
+    makes: Many[Annotated[str, pydantic.Field(pattern=r"^(/[A-Za-z0-9._@+:-]+){2,}$")]] = ()
     parts: Many[Document] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a part that contradicts itself."""
+        """Refuse a part that contradicts itself, and a path that leads elsewhere than it reads."""
+        for path in self.makes:
+            if {".", ".."} & set(path.split("/")):
+                raise ConfigError("must not hold . or ..", path="Document: makes", got=path)
         if not self.parts:
             _each_once([self], _paths)
 
@@ -149,6 +160,9 @@ class Document:
             before=_distinct(command for part in parts for command in part.before),
             units=_distinct(unit for part in parts for unit in part.units),
             after=_distinct(command for part in parts for command in part.after),
+            leave=_distinct(command for part in parts for command in part.leave),
+            rejoin=_distinct(command for part in parts for command in part.rejoin),
+            makes=_distinct(path for part in parts for path in part.makes),
             parts=parts,
         )
 

@@ -137,4 +137,8 @@ class _Pinned:
                 File(f"/etc/apt/preferences.d/crossgate-{self.program}", pin),
             ],
             before=[Command(call, retry=True)],
+            makes=[
+                f"/etc/apt/keyrings/{repository.name}.gpg",
+                f"/etc/apt/sources.list.d/{repository.name}.list",
+            ],
         )

@@ -41,7 +41,7 @@ begin() {
 """
 
 # Pauses of 1, 2, 4 ... 128 seconds: nine tries in some four minutes.
-_RETRY = r"""
+RETRY = r"""
 retry() {
   pause=1
   until "$@"; do
@@ -55,7 +55,7 @@ retry() {
 
 # Packages that are there need no network (a machine image, the lab). Our files are written before
 # the packages come, so dpkg keeps the configuration that it finds.
-_INSTALL = r"""
+INSTALL = r"""
 install_packages() {
   missing=
   for package; do
@@ -88,12 +88,12 @@ own() { # OWNER MODE PATH
 
 def boot_script(document: Document) -> Text:
     """Return the script that, run as root once the files are there, does the rest."""
-    return Text.of(_HEAD, _RETRY, *_functions(document), "\n", *_steps(document), 'begin "done"\n')
+    return Text.of(_HEAD, RETRY, *_functions(document), "\n", *_steps(document), 'begin "done"\n')
 
 
 def _functions(document: Document) -> Iterator[str]:
     if document.packages:
-        yield _INSTALL
+        yield INSTALL
     if document.users:
         yield _ADD_USER
     if _owned(document):

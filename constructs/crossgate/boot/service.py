@@ -110,6 +110,7 @@ def _program(service: Service) -> Document:
     return Document(
         label=service.name,
         packages=packages,
+        makes=[f"/opt/{service.name}{end}" for end in ("", ".new", ".fetched") if artifact],
         users=[] if user == "root" else [User(user, home=f"/var/lib/{service.name}")],
         files=[*_environment(service), *files],
         before=before,

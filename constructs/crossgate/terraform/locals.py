@@ -13,7 +13,7 @@ from crossgate.terraform.logical_id import named_by_path
 from crossgate.terraform.text import template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from crossgate.model.text import Text
     from crossgate.terraform.engine import Construct
@@ -33,16 +33,44 @@ def local_text(scope: Construct, id: str, text: Text) -> str:
     """
     path = reserve(scope, id)
     name = named_by_path(stack_of(scope), path)
-    values: dict[str, str] = {}
-    named: dict[Reference, Reference] = {}
-    for reference in text.references():
-        if holds_token(reference.token):
-            own_name = f"{name}_{len(values)}"
-            values[own_name] = reference.token
-            named[reference] = Reference(f"${{local.{own_name}}}")
-    values[name] = template(text.replaced(named))
-    ledger_of(scope).add(_Locals(values))
+    ledger_of(scope).add(_Locals(_values(name, text)))
     return f"local.{name}"
+
+
+def late_texts(
+    scope: Construct, id: str, count: int, make: Callable[[], Sequence[Text]]
+) -> list[str]:
+    """Make local values whose texts are asked for at synthesis; returns what names each of them.
+
+    It is for what grows until then: rules of a firewall, addresses of machines.
+
+    Args:
+        scope: the construct they belong to.
+        id: their name below it; it takes an id as a construct does.
+        count: how many texts `make` returns.
+        make: asked at synthesis, perhaps more than once.
+
+    Raises:
+        ConfigError: the id is taken.
+
+    """
+    name = named_by_path(stack_of(scope), reserve(scope, id))
+    names = [f"{name}_{number}" for number in range(count)]
+    ledger_of(scope).add(_LateLocals(names, make))
+    return [f"local.{one}" for one in names]
+
+
+@dataclass(frozen=True)
+class _LateLocals:
+    names: Sequence[str]
+    make: Callable[[], Sequence[Text]]
+
+    def written(self) -> dict[str, Any]:
+        """Return them as the ledger of the stack takes them."""
+        made: dict[str, str] = {}
+        for name, text in zip(self.names, self.make(), strict=True):
+            made |= _values(name, text)
+        return {"locals": made}
 
 
 @dataclass(frozen=True)
@@ -52,3 +80,15 @@ class _Locals:
     def written(self) -> dict[str, Any]:
         """Return them as the ledger of the stack takes them."""
         return {"locals": self.values}
+
+
+def _values(name: str, text: Text) -> dict[str, str]:
+    values: dict[str, str] = {}
+    named: dict[Reference, Reference] = {}
+    for reference in text.references():
+        if holds_token(reference.token):
+            own_name = f"{name}_{len(values)}"
+            values[own_name] = reference.token
+            named[reference] = Reference(f"${{local.{own_name}}}")
+    values[name] = template(text.replaced(named))
+    return values

@@ -39,6 +39,7 @@ def haproxy_document(
             File(layout.apply, _apply(layout), mode=0o755),
             File(layout.login, Text.of(f"{stats_user}:", stats_password, "\n"), mode=0o600),
         ),
+        makes=tuple(f"{layout.live}{end}" for end in ("", ".lock", ".new", ".previous")),
     )
 
 

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from crossgate.specs import Join
 
 _Settings = dict[str, object]
+# In maintenance a machine leaves the balancers' lists. It takes them up to a second to notice
+# (consul-template's `wait`) and some more to reload.
+_LEAVE = (
+    Command("! systemctl --quiet is-active consul || consul maint -enable -reason=change"),
+    Command("sleep 3"),
+)
+_REJOIN = (Command("consul maint -disable"),)
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
 
 
@@ -99,6 +106,8 @@ def _document(
                 *more,
             ),
             units=(Unit("consul.service", _UNIT),),
+            leave=_LEAVE if more else (),
+            rejoin=_REJOIN if more else (),
         ),
     )
 
