@@ -12,7 +12,7 @@ export PIPENV_VERBOSITY := -1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo unit test lint format bindings lock bench-synth lab lab-report
+.PHONY: help setup tools demo unit test lint format bindings lock bench-synth lab lab-report test-two-clouds
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,11 +45,15 @@ demo: setup ## synthesize, validate and plan the two-cloud gateway; needs no clo
 	@$(RUN) -m tools.demo
 
 unit: setup ## run the quick tests, which need nothing but Python
-	$(RUN) -m pytest -n 2 -m "not terraform and not live and not root and not lab and not process and not docs"
+	$(RUN) -m pytest -n 2 -m "not terraform and not live and not root and not lab and not openstack and not process and not docs"
 
 # Everything before pytest says little, so that pytest's closing line is the last one.
 test: setup tools lint ## run everything: lint and all the tests, against the real programs
-	$(RUN) -m pytest -p tools.no_skips --durations=15
+	$(RUN) -m pytest -p tools.no_skips --durations=15 -m "not openstack"
+
+test-two-clouds: setup tools ## run the gateway in AWS and a real OpenStack control plane, which it installs; needs root
+	$(RUN) -m lab.control_plane install
+	$(RUN) -m pytest -p tools.no_skips -m openstack
 
 lint: setup ## check style, types, layers and layout
 	.venv/bin/ruff check

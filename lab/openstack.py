@@ -83,7 +83,7 @@ def instances(project: Project) -> list[Instance]:
     What belongs to no server group, an amphora of Octavia, is none of ours.
     """
     cloud = project.operate()
-    owner = cloud.identity.find_project(project.name).id
+    (owner,) = cloud.identity.projects(name=project.name)
     group_of = {
         machine: group.name
         for group in cloud.compute.server_groups(all_projects=True)
@@ -98,7 +98,7 @@ def instances(project: Project) -> list[Instance]:
             tags=dict(server.metadata),
             firewalls=[group["name"] for group in server.security_groups],
         )
-        for server in cloud.compute.servers(all_projects=True, project_id=owner)
+        for server in cloud.compute.servers(all_projects=True, project_id=owner.id)
         if server.id in group_of
     ]
     return sorted(found, key=lambda machine: (machine.group, ip_address(machine.address)))
@@ -107,7 +107,7 @@ def instances(project: Project) -> list[Instance]:
 def entrances(project: Project) -> list[Entrance]:
     """Return Octavia's load balancers with their floating addresses, listeners and members."""
     cloud = project.operate()
-    owner = cloud.identity.find_project(project.name).id
+    (owner,) = cloud.identity.projects(name=project.name)
     return [
         Entrance(
             name=balancer.name,
@@ -117,7 +117,7 @@ def entrances(project: Project) -> list[Entrance]:
             ],
             listening=list(_listening(cloud.load_balancer, balancer.listeners)),
         )
-        for balancer in cloud.load_balancer.load_balancers(project_id=owner)
+        for balancer in cloud.load_balancer.load_balancers(project_id=owner.id)
     ]
 
 

@@ -6,7 +6,7 @@ import sys
 
 from rich.console import Console
 
-from lab.control_plane.plane import install
+from lab.control_plane.packages import install
 from tools.toolbox import ToolError
 
 

@@ -30,32 +30,31 @@ _MEBI = 1024
 def make_identity(cloud: Any, password: str) -> None:  # noqa: ANN401  (openstacksdk ships no types)
     """Make roles, projects, users and the catalogue."""
     identity = cloud.identity
+    there = {role.name for role in identity.roles()}
     for name in _ROLES:
-        _once(identity, "role", name=name)
+        if name not in there:
+            identity.create_role(name=name)
     role = {role.name: role for role in identity.roles()}
-    service = _once(identity, "project", name="service", domain_id="default")
-    project = _once(identity, "project", name=PROJECT, domain_id="default")
+    service = identity.create_project(name="service", domain_id="default")
+    project = identity.create_project(name=PROJECT, domain_id="default")
     for name in _SERVICES:
-        user = _once(identity, "user", name=name, password=password, domain_id="default")
+        user = identity.create_user(name=name, password=password, domain_id="default")
         for given in ("admin", "service"):
             identity.assign_project_role_to_user(service, user, role[given])
-    user = _once(identity, "user", name=USER, password=password, domain_id="default")
+    user = identity.create_user(name=USER, password=password, domain_id="default")
     for given in ("member", "reader", "heat_stack_owner", "load-balancer_member"):
         identity.assign_project_role_to_user(project, user, role[given])
-    domain = _once(identity, "domain", name="heat")
+    domain = identity.create_domain(name="heat")
     # The administrator of the domain in which Heat makes users for its own signals.
-    keeper = _once(
-        identity, "user", name="heat_domain_admin", password=password, domain_id=domain.id
-    )
+    keeper = identity.create_user(name="heat_domain_admin", password=password, domain_id=domain.id)
     identity.assign_domain_role_to_user(domain, keeper, role["admin"])
     for name, (kind, path) in _SERVICES.items():
-        entry = _once(identity, "service", name=name, type=kind)
+        entry = identity.create_service(name=name, type=kind)
         url = f"http://{ADDRESS}:{PORTS[name]}{path}"
-        if not list(identity.endpoints(service_id=entry.id)):
-            for interface in ("public", "internal", "admin"):
-                identity.create_endpoint(
-                    service_id=entry.id, interface=interface, region_id=REGION, url=url
-                )
+        for interface in ("public", "internal", "admin"):
+            identity.create_endpoint(
+                service_id=entry.id, interface=interface, region_id=REGION, url=url
+            )
 
 
 def make_resources(cloud: Any, octavia: Any) -> str:  # noqa: ANN401  (openstacksdk ships no types)
@@ -71,14 +70,12 @@ def make_resources(cloud: Any, octavia: Any) -> str:  # noqa: ANN401  (openstack
         for name, flavor in JETSTREAM2.flavors.items()
     }
     for name, (processors, memory, disk) in sizes.items():
-        _once(cloud.compute, "flavor", name=name, vcpus=processors, ram=memory, disk=disk)
+        cloud.compute.create_flavor(name=name, vcpus=processors, ram=memory, disk=disk)
     size: Mapping[str, object] = {"vcpus": 1, "ram": _MEBI, "disk": 2}
-    _once(cloud.compute, "flavor", name="amphora", id="amphora", **size)
+    cloud.compute.create_flavor(name="amphora", id="amphora", **size)
     _image(cloud.image, "debian-12", "public", [])
     _image(cloud.image, "amphora", "shared", ["amphora"])
-    outside = _once(
-        cloud.network,
-        "network",
+    outside = cloud.network.create_network(
         name="public",
         is_router_external=True,
         is_shared=True,
@@ -86,11 +83,9 @@ def make_resources(cloud: Any, octavia: Any) -> str:  # noqa: ANN401  (openstack
         provider_physical_network="public",
     )
     about: dict[str, object] = {"ip_version": 4, "is_dhcp_enabled": False}
-    _once(cloud.network, "subnet", name="public", network_id=outside.id, cidr=OUTSIDE, **about)
-    inside = _once(octavia.network, "network", name="amphorae")
-    _once(
-        octavia.network,
-        "subnet",
+    cloud.network.create_subnet(name="public", network_id=outside.id, cidr=OUTSIDE, **about)
+    inside = octavia.network.create_network(name="amphorae")
+    octavia.network.create_subnet(
         name="amphorae",
         network_id=inside.id,
         cidr="192.0.2.0/24",
@@ -99,22 +94,15 @@ def make_resources(cloud: Any, octavia: Any) -> str:  # noqa: ANN401  (openstack
     return str(inside.id)
 
 
-def _once(service: Any, kind: str, **about: object) -> Any:  # noqa: ANN401  (as above)
-    """Return what is called so; it is made if it is not there."""
-    found = getattr(service, f"find_{kind}")(about["name"])
-    return found or getattr(service, f"create_{kind}")(**about)
-
-
 def _image(service: Any, name: str, visibility: str, tags: Sequence[str]) -> None:  # noqa: ANN401  (as above)
-    if service.find_image(name) is None:
-        service.create_image(
-            name=name,
-            disk_format="raw",
-            container_format="bare",
-            visibility=visibility,
-            min_disk=1,
-            min_ram=256,
-            tags=list(tags),
-            allow_duplicates=True,
-            data=b"\0" * _MEBI,
-        )
+    service.create_image(
+        name=name,
+        disk_format="raw",
+        container_format="bare",
+        visibility=visibility,
+        min_disk=1,
+        min_ram=256,
+        tags=list(tags),
+        allow_duplicates=True,
+        data=b"\0" * _MEBI,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import secrets
 import shutil
 import socket
@@ -19,19 +18,11 @@ from typing import Self
 import trustme
 
 from lab.control_plane.contents import PROJECT, USER, make_identity, make_resources
+from lab.control_plane.packages import missing, versions
 from lab.control_plane.settings import ADDRESS, DATABASES, PORTS, RABBIT_PORT, REGION, Settings
 from lab.daemon import Daemon, connect
 from lab.openstack import Project
 from tools.toolbox import BOX, ToolError, digest
-
-PACKAGES = (
-    *("python3-keystone", "python3-glance", "glance-common", "python3-placement"),
-    *("python3-nova", "nova-common", "python3-neutron", "neutron-common"),
-    *("python3-heat", "heat-common", "python3-octavia", "octavia-common"),
-    *("mariadb-server", "rabbitmq-server", "uwsgi-core", "uwsgi-plugin-python3"),
-    *("python3-pymysql", "openssl"),
-)
-"""Debian packages that it is made of; some 200 with what they need, three minutes once."""
 
 PRISTINE = BOX / "lab" / "openstack"
 """Databases and keys as they are before anything is in them: making them takes a minute."""
@@ -259,7 +250,7 @@ class ControlPlane:
     def _lay_out(self) -> None:
         """Have databases and keys, from an earlier time if they were made for these packages."""
         folder = self._settings.folder
-        kept = PRISTINE / _versions()
+        kept = PRISTINE / digest(Path(__file__).parent.glob("*.py"), versions())[:16]
         if not kept.exists():
             self._make_keys()
             self._run(
@@ -299,7 +290,10 @@ class ControlPlane:
         self._run("mysql", "--no-defaults", "-uroot", "-S", self._settings.socket, given=lines)
         conf = self._settings.file
         nova = ("nova-manage", "--config-file", conf("nova"))
-        cell = self._settings.database("nova_cell0")
+        # Nova fills these in from its configuration: the folder is another one each time.
+        cells = [f"{{scheme}}://root@localhost/{name}?{{query}}" for name in ("nova_cell0", "nova")]
+        bus = "{scheme}://{username}:{password}@{hostname}:{port}/"
+        database = "--database_connection"
         glance = "import sys; from glance.cmd.manage import main; sys.exit(main())"
         with_conf = "--config-file"
         lanes: Sequence[Sequence[Sequence[str | Path]]] = (
@@ -310,9 +304,12 @@ class ControlPlane:
             ),
             (
                 (*nova, "api_db", "sync"),
-                (*nova, "cell_v2", "map_cell0", "--database_connection", cell),
+                (*nova, "cell_v2", "map_cell0", database, cells[0]),
                 (*nova, "db", "sync"),
-                (*nova, "cell_v2", "create_cell", "--name", "cell1"),
+                (
+                    *(*nova, "cell_v2", "create_cell", "--name", "cell1"),
+                    *(database, cells[1], "--transport-url", bus),
+                ),
                 ("octavia-db-manage", with_conf, conf("octavia"), "upgrade", "head"),
                 (_PYTHON, "-c", glance, with_conf, conf("glance"), "db_sync"),
                 ("placement-manage", with_conf, conf("placement"), "db", "sync"),
@@ -342,75 +339,10 @@ class ControlPlane:
             )
 
 
-def install() -> None:
-    """Install the Debian packages, without their services being started.
-
-    Raises:
-        ToolError: this is not root, or apt fails.
-
-    """
-    if not _missing():
-        return
-    policy = Path("/usr/sbin/policy-rc.d")
-    own = not policy.exists()
-    if own:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    try:
-        names = (*(f"{name}-common" for name in ("keystone", "glance", "nova", "neutron", "heat")),
-                 "octavia-common", "placement-common")  # fmt: skip
-        answers = "".join(
-            f"{package} {package.removesuffix('-common')}/{question} boolean false\n"
-            for package in names
-            for question in ("configure_db", "configure_ksat", "configure_rabbit")
-        )
-        apt = ("apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0")
-        for command, given in (
-            (("debconf-set-selections",), answers),
-            ((*apt, "update"), ""),
-            ((*apt, "install", "--no-install-recommends", *PACKAGES), ""),
-        ):
-            done = subprocess.run(  # noqa: S603  (Debian's own)
-                command, check=False, input=given, text=True,
-                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            if done.returncode:
-                raise ToolError(
-                    f"`{command[0]}` failed with code {done.returncode}:",
-                    do="see that this is root and reaches its Debian mirror; then try again.",
-                    output=done.stdout,
-                )
-    finally:
-        if own:
-            policy.unlink()
-
-
-def _missing() -> list[str]:
-    return [name for name, version in _installed().items() if not version]
-
-
-def _installed() -> dict[str, str]:
-    """Return the version of each package; an empty one where it is not installed."""
-    form = "${Package} ${db:Status-Status} ${Version}\n"
-    asked = subprocess.run(  # noqa: S603  (Debian's own)
-        ["/usr/bin/dpkg-query", "--show", f"--showformat={form}", *PACKAGES],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    rows = (line.split() for line in asked.stdout.splitlines())
-    found = {row[0]: row[-1] for row in rows if row[1] == "installed"}
-    return {name: found.get(name, "") for name in PACKAGES}
-
-
-def _versions() -> str:
-    """Return a name for what databases are made by."""
-    return digest([], *(f"{name} {version}" for name, version in _installed().items()))[:16]
-
-
 def _check() -> None:
-    if missing := _missing():
+    if absent := missing():
         raise ToolError(
-            f"not installed: {', '.join(missing)}.",
+            f"not installed: {', '.join(absent)}.",
             do="as root: .venv/bin/python -m lab.control_plane install",
         )
     for name, port in {**PORTS, "RabbitMQ": RABBIT_PORT}.items():

@@ -1,0 +1,199 @@
+"""The AWS half of the gateway, from user data alone: real Terraform, moto, machines that boot."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab.aws_machines import template_of
+from lab.machine import Machine, until
+from lab.network import entered
+from lab.thrift.client import Client
+from stacks.lab import AWS
+
+if TYPE_CHECKING:
+    from lab.clouds import Clouds
+
+pytestmark = [pytest.mark.lab, pytest.mark.terraform]
+
+SERVERS = ["aws-disc1", "aws-disc2", "aws-disc3"]
+APIS = ["aws-api1", "aws-api2"]
+EDGES = ["aws-edge1", "aws-edge2"]
+PORT = 9000
+METADATA = "http://169.254.169.254/latest"
+MOST_SECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def served(clouds: Clouds) -> Clouds:
+    """Return the clouds as soon as every entrance leads to the service."""
+    for address in clouds.places[AWS].addresses:
+        until(
+            lambda a=address: who_serves(clouds, a) is not None,
+            seconds=60,
+            what=f"{address} serves",
+        )
+    return clouds
+
+
+async def call(address: str, name: str, **arguments: object) -> Any:
+    client = await Client.connect(address, PORT)
+    try:
+        return await asyncio.wait_for(client.call(name, **arguments), 5)
+    finally:
+        client.abort()
+
+
+def ask(clouds: Clouds, address: str, name: str, **arguments: object) -> Any:
+    with entered(clouds.lab.client_namespace):
+        return asyncio.run(call(address, name, **arguments))
+
+
+def who_serves(clouds: Clouds, address: str) -> str | None:
+    """Return who answers; None when nobody does, or a connection breaks."""
+    try:
+        return ask(clouds, address, "who").name
+    except (OSError, EOFError):
+        return None
+
+
+def of_consul(machine: Machine, path: str) -> Any:
+    return json.loads(machine.run("curl", "-sS", f"http://127.0.0.1:8500{path}"))
+
+
+def of_metadata(machine: Machine, path: str) -> str:
+    script = (
+        f"token=$(curl -sS -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60'"
+        f" {METADATA}/api/token); "
+        f'curl -sS -w "%{{http_code}}" -H "X-aws-ec2-metadata-token: $token" {METADATA}/{path}'
+    )
+    return machine.run("sh", "-c", script)
+
+
+def test_every_machine_of_every_group_is_booted(clouds):
+    assert sorted(clouds.machines) == sorted([*SERVERS, *APIS, *EDGES])
+
+
+def test_a_machine_boots_from_exactly_what_the_api_holds(clouds):
+    ec2 = clouds.account.client("ec2")
+    for name, instance in clouds.places[AWS].instances.items():
+        found = ec2.describe_instances(InstanceIds=[instance.id])["Reservations"][0]["Instances"]
+        held = base64.b64decode(template_of(ec2, found[0])["UserData"])
+        born = clouds.machines[name].run("base64", "/var/lib/cloud/instance/user-data.txt")
+        assert base64.b64decode(born) in {held, gzip.decompress(held)}
+
+
+def test_it_is_up_in_less_than_five_minutes(clouds):
+    assert sum(clouds.phases.values()) < MOST_SECONDS
+
+
+def test_the_launch_template_and_the_instance_hold_the_same(clouds):
+    ec2 = clouds.account.client("ec2")
+    for instance in clouds.places[AWS].instances.values():
+        asked = {"InstanceId": instance.id, "Attribute": "userData"}
+        held = ec2.describe_instance_attribute(**asked)["UserData"]["Value"]
+        assert base64.b64decode(held) == instance.user_data
+
+
+def test_three_consul_servers_elect_one_leader(clouds):
+    leaders = {of_consul(clouds.machines[name], "/v1/status/leader") for name in SERVERS}
+    (leader,) = leaders
+    addresses = {clouds.machines[name].order.address for name in SERVERS}
+    assert leader.removesuffix(":8300") in addresses
+    assert set(of_consul(clouds.machines[SERVERS[0]], "/v1/status/peers")) == {
+        f"{address}:8300" for address in addresses
+    }
+
+
+def test_servers_are_found_by_their_tag_and_nothing_else(clouds):
+    servers = [clouds.places[AWS].instances[name] for name in SERVERS]
+    for name in (*APIS, *EDGES):
+        said = clouds.machines[name].journal("consul")
+        for server in servers:
+            assert f"Instance {server.id} has private ip {server.address}" in said
+
+
+def test_all_machines_are_members(clouds):
+    members = of_consul(clouds.machines["aws-api1"], "/v1/agent/members")
+    alive = {member["Addr"] for member in members if member["Status"] == 1}
+    assert alive == {machine.order.address for machine in clouds.machines.values()}
+
+
+def test_the_service_is_registered_with_a_check_that_passes(served):
+    checks = of_consul(served.machines["aws-disc1"], "/v1/health/checks/api")
+    assert {(check["Type"], check["Status"]) for check in checks} == {("tcp", "passing")}
+    assert len(checks) == len(APIS)
+
+
+def test_thrift_is_served_at_every_address_of_the_entrance(served):
+    addresses = served.places[AWS].addresses
+    assert len(addresses) == 2
+    for address in addresses:
+        assert ask(served, address, "echo", text="two clouds").text == "two clouds"
+
+
+def test_both_machines_of_the_service_answer(served):
+    address = served.places[AWS].addresses[0]
+    seen = {ask(served, address, "who").name for _ in range(40)}
+    assert seen == set(APIS)
+
+
+def test_the_service_is_what_the_bucket_holds(served):
+    machine = served.machines["aws-api1"]
+    assert "gateway-service-1.0.pyz" in machine.run("ls", "/opt/api")
+    assert ask(served, served.places[AWS].addresses[0], "who").version == "1.0"
+
+
+def test_the_metadata_service_wants_a_token(clouds):
+    machine = clouds.machines["aws-api1"]
+    plain = machine.run(
+        "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", f"{METADATA}/meta-data/instance-id"
+    )
+    assert plain == "401"
+
+
+def test_the_metadata_service_tells_each_machine_of_itself(clouds):
+    for name, instance in clouds.places[AWS].instances.items():
+        assert of_metadata(clouds.machines[name], "meta-data/instance-id") == f"{instance.id}200"
+
+
+def test_the_credentials_of_a_machine_are_those_of_its_role(clouds):
+    machine = clouds.machines["aws-edge1"]
+    role = "gateway-gw-edge-us-east-1-aws"
+    below = "meta-data/iam/security-credentials/"
+    assert of_metadata(machine, below) == f"{role}200"
+    assert of_metadata(machine, f"{below}gateway-gw-api-us-east-1-aws").endswith("404")
+    given = json.loads(of_metadata(machine, f"{below}{role}").removesuffix("200"))
+    assert given["Code"] == "Success"
+
+
+def test_the_entrance_leaves_a_balancer_that_says_it_is_unfit(served):
+    edge = served.places[AWS].edge
+    lost = served.places[AWS].instances["aws-edge1"]
+    target = f"gateway-gw-edge:{PORT}/{lost.id}"
+    until(lambda: edge.fit()[target], seconds=40, what="both balancers are fit")
+    served.machines["aws-edge1"].run("systemctl", "stop", "haproxy")
+    until(lambda: not edge.fit()[target], seconds=40, what="one is left")
+    for address in served.places[AWS].addresses:
+        assert {who_serves(served, address) for _ in range(10)} <= set(APIS)
+    served.machines["aws-edge1"].run("systemctl", "start", "haproxy")
+    until(lambda: edge.fit()[target], seconds=40, what="it is taken back")
+
+
+def test_a_replaced_machine_serves_from_boot_alone(served):
+    address = served.places[AWS].addresses[0]
+    began = time.monotonic()
+    fresh = served.replace("aws-api2")
+    until(
+        lambda: who_serves(served, address) == fresh.order.name,
+        seconds=60,
+        what=f"{fresh.order.name} serves",
+    )
+    served.phases["a new machine, from its order to its first call"] = time.monotonic() - began
+    assert fresh.order.name == "aws-api3"

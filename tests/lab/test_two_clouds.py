@@ -1,0 +1,104 @@
+"""Both halves of the gateway, from user data alone: moto, and a real OpenStack control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.clouds import Clouds
+from lab.control_plane.plane import ControlPlane
+from lab.lab import Lab
+from lab.machine import until
+from lab.network import entered
+from lab.thrift.client import Client
+from stacks.lab import AWS, NOVA
+
+pytestmark = [
+    pytest.mark.openstack,
+    # openstacksdk warns of how it calls itself.
+    pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning"),
+    pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK60Warning"),
+]
+
+PORT = 9000
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path_factory.mktemp("openstack") / "plane") as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def clouds(plane: ControlPlane) -> Iterator[Clouds]:
+    with Lab.create(name="test-two") as lab:
+        clouds = Clouds(lab, project=plane.project)
+        try:
+            clouds.deploy()
+            clouds.boot()
+            yield clouds
+        finally:
+            clouds.stop()
+
+
+def who_serves(clouds: Clouds, address: str) -> str | None:
+    async def ask() -> Any:
+        client = await Client.connect(address, PORT)
+        try:
+            return await asyncio.wait_for(client.call("who"), 5)
+        finally:
+            client.abort()
+
+    try:
+        with entered(clouds.lab.client_namespace):
+            return asyncio.run(ask()).name
+    except (OSError, EOFError):
+        return None
+
+
+@pytest.mark.parametrize("cloud", [AWS, NOVA])
+def test_seven_machines_are_booted_in_each_cloud(clouds, cloud):
+    assert sorted(name for name in clouds.machines if name.startswith(cloud)) == [
+        f"{cloud}-{role}{number}"
+        for role, count in (("api", 2), ("disc", 3), ("edge", 2))
+        for number in range(1, count + 1)
+    ]
+
+
+def test_a_machine_boots_from_exactly_what_nova_holds(clouds):
+    compute = clouds.project.operate().compute
+    for name, instance in clouds.places[NOVA].instances.items():
+        held = base64.b64decode(compute.get_server(instance.id).user_data)
+        machine = clouds.machines[name]
+        born = machine.run("base64", "/var/lib/cloud/instance/user-data.txt")
+        assert base64.b64decode(born) == held
+
+
+@pytest.mark.parametrize("cloud", [AWS, NOVA])
+def test_three_consul_servers_elect_a_leader_in_each_cloud(clouds, cloud):
+    peers = clouds.machines[f"{cloud}-disc1"].run("consul", "operator", "raft", "list-peers")
+    rows = [line.split() for line in peers.splitlines()[1:]]
+    assert sorted(row[3] for row in rows) == ["follower", "follower", "leader"]
+    assert {row[0].rpartition("-")[0] for row in rows} == {f"{cloud}-disc{n}" for n in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("cloud", [AWS, NOVA])
+def test_each_cloud_serves_at_its_own_entrance(clouds, cloud):
+    for address in clouds.places[cloud].addresses:
+        until(
+            lambda a=address: who_serves(clouds, a) is not None,
+            seconds=60,
+            what=f"{address} serves",
+        )
+        seen = {who_serves(clouds, address) for _ in range(40)}
+        assert seen == {f"{cloud}-api1", f"{cloud}-api2"}
+
+
+def test_a_second_plan_of_openstack_is_empty(clouds):
+    planned = clouds.deployed.terraform("plan", "-no-color", "-detailed-exitcode")
+    changed = [line for line in planned.stdout.splitlines() if line.startswith("  # openstack")]
+    assert changed == []
