@@ -78,6 +78,7 @@ bench-synth: setup ## measure synthesis against an empty app and the prebuilt bi
 
 lab: setup ## bring the gateway up on real machines on this one, to be broken; needs root
 	@$(RUN) -m tools.install terraform node cdktf providers daemons debian
+	@$(RUN) -m lab.control_plane install
 	@$(RUN) -m lab up
 
 lab-report: setup ## measure every fault in the lab that is up, and draw docs/break-it-yourself.md

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, Group
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from lab import cgroup
+from lab.control_plane import packages
 from lab.lab import SITES, Lab
 from lab.running import Running, Site
 from tools.toolbox import ToolError
@@ -38,8 +40,15 @@ _ALIVE = 1  # MemberStatus of serf, which Consul's API passes on
 _UP = "2"  # srv_op_state in "show servers state", HAProxy's management guide
 
 
-def bring_up(lab: Lab, progress: Progress) -> Running:
-    """Deploy the lab's stack, boot what the clouds received, and wait until clients are served."""
+def bring_up(lab: Lab, progress: Progress, *, openstack: bool = False) -> Running:
+    """Deploy the lab's stack, boot what the clouds received, and wait until clients are served.
+
+    Args:
+        lab: the lab.
+        progress: where it is shown how far that is.
+        openstack: start a control plane of OpenStack, and deploy to it too; default: AWS alone.
+
+    """
     # Not before: the clouds' libraries take a second to import.
     from lab.clouds import Clouds  # noqa: PLC0415
 
@@ -52,6 +61,15 @@ def bring_up(lab: Lab, progress: Progress) -> Running:
         progress.console.print(f"{phase}: {seconds:.0f} s")
 
     clouds = Clouds(lab, say=say)
+    if openstack:
+        # As above; and it ends with the lab's control groups.
+        from lab.control_plane.plane import ControlPlane  # noqa: PLC0415
+
+        begin("starting OpenStack's control plane")
+        groups = cgroup.make(lab.name, "openstack")
+        plane = ControlPlane(lab.registry.folder / "openstack", groups=groups, say=say)
+        plane.start()
+        clouds.project = plane.project
     begin("deploying the stack to the clouds")
     clouds.deploy()
     begin("booting the machines from the user data that the clouds hold")
@@ -90,14 +108,26 @@ def _site(place: Place, there: Collection[str]) -> Site:
 
 
 @app.command()
-def up() -> None:
+def up(
+    openstack: Annotated[
+        bool | None, typer.Option(help="With OpenStack; default: if its packages are there.")
+    ] = None,
+) -> None:
     """Bring the gateway of stacks/lab.py up: deployed, booted from user data, serving Thrift."""
     began = time.monotonic()
-    lab = Lab.create({name: SITES[name] for name in ("aws", "clients")}, console=console)
+    lacking = packages.missing()
+    if openstack is None and lacking:
+        console.print(
+            f"{len(lacking)} of OpenStack's Debian packages are not here: AWS comes up alone. To "
+            "have both clouds: python -m lab.control_plane install"
+        )
+    both = not lacking if openstack is None else openstack
+    sites = SITES if both else {name: SITES[name] for name in ("aws", "clients")}
+    lab = Lab.create(sites, console=console)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console, transient=True) as progress:
-            gateway = bring_up(lab, progress)
+            gateway = bring_up(lab, progress, openstack=both)
     except BaseException:
         console.print("What came up is still there to be looked at: python -m lab status, down.")
         raise

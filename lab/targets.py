@@ -93,7 +93,7 @@ TARGETS: Mapping[str, Target] = {
             event="a whole cloud cut off",
             allowed=Allowed.IN_FLIGHT,
             gap=2.0,
-            why="for clients that use the name or both entries",
+            why="for clients that know an entry of each cloud and give a call one second",
         ),
         Target(key="joins", event="new service machine joins", first_call=1.5),
         Target(

@@ -56,7 +56,8 @@ class Fault:
     Attributes:
         act: breaks a site.
         hold: seconds until it is taken back; default 4.
-        everywhere: whether clients know the entries of all sites; default: of the broken one.
+        everywhere: whether clients know an entry of each site; default: all of the broken one.
+        timeout: seconds that clients give a try; default 5.
         modes: which connections show it; default both.
 
     """
@@ -64,6 +65,7 @@ class Fault:
     act: Callable[[Running, Site], Effect]
     hold: float = 4.0
     everywhere: bool = False
+    timeout: float = 5.0
     modes: Sequence[Mode] = MODES
 
 
@@ -188,7 +190,7 @@ FAULTS: Mapping[str, Fault] = {
     "servers-gone": Fault(act=_servers_gone, hold=60.0),
     "balancer-killed": Fault(act=_balancer_killed),
     "balancer-vanishes": Fault(act=_balancer_vanishes, hold=6.0),
-    "cloud-cut": Fault(act=_cloud_cut, hold=8.0, everywhere=True),
+    "cloud-cut": Fault(act=_cloud_cut, hold=8.0, everywhere=True, timeout=1.0),
     # No lasting connection moves to a new server by itself.
     "replaced": Fault(act=_replaced, hold=0.0, modes=["new"]),
 }
@@ -230,7 +232,8 @@ class Trial:
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{key}-{mode}" + (f"-{retries}" if retries else "")
         raw = self.folder / f"{name}.jsonl"
-        entries = self.gateway.entries if fault.everywhere else where.entries
+        of_each = [one.entries[0] for one in self.gateway.sites]
+        entries = of_each if fault.everywhere else where.entries
         with load_of_clients(
             self.gateway,
             entries,
@@ -239,6 +242,7 @@ class Trial:
             retries=retries,
             workers=self.workers,
             rate=self.rate,
+            timeout=fault.timeout,
         ):
             begun = time.monotonic()
             effect = fault.act(self.gateway, where)
@@ -293,6 +297,7 @@ def load_of_clients(
     retries: int,
     workers: int = 8,
     rate: float = 50.0,
+    timeout: float = 5.0,
 ) -> Iterator[None]:
     """Have clients call while the `with` block lasts, and for two seconds before.
 
@@ -304,6 +309,7 @@ def load_of_clients(
         retries: further tries of a call.
         workers: how many clients; default 8.
         rate: calls per second of each; default 50.
+        timeout: seconds that a try may take; default 5.
 
     Raises ToolError when the load does not start, or ends early.
     """
@@ -311,6 +317,7 @@ def load_of_clients(
         *("ip", "netns", "exec", gateway.lab.client_namespace),
         *(sys.executable, "-m", "lab.load", "--mode", mode, "--retries", str(retries)),
         *("--workers", str(workers), "--rate", str(rate), "--raw", str(raw)),
+        *("--timeout", str(timeout)),
         *(word for entry in entries for word in ("--target", entry)),
     ]
     raw.unlink(missing_ok=True)
