@@ -120,9 +120,12 @@ def test_servers_are_found_by_their_tag_and_nothing_else(clouds):
 
 
 def test_all_machines_are_members(clouds):
-    members = of_consul(clouds.machines["aws-api1"], "/v1/agent/members")
-    alive = {member["Addr"] for member in members if member["Status"] == 1}
-    assert alive == {machine.order.address for machine in clouds.machines.values()}
+    def alive() -> set[str]:
+        members = of_consul(clouds.machines["aws-api1"], "/v1/agent/members")
+        return {member["Addr"] for member in members if member["Status"] == 1}
+
+    booted = {machine.order.address for machine in clouds.machines.values()}
+    until(lambda: alive() == booted, seconds=30, what="all machines are members")
 
 
 def test_the_service_is_registered_with_a_check_that_passes(served):
