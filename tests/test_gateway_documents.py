@@ -183,6 +183,7 @@ def _at_home(text: str, files: Mapping[str, str], root: Path) -> Path:
             path.write_text(files[place])
         text = text.replace(f" {place}", f" {path}")
     (root / LAYOUT.chroot[1:]).mkdir(parents=True, exist_ok=True)
+    (root / LAYOUT.states[1:]).write_text("1\n")  # as haproxy_process.py writes it at the start
     config = root / "haproxy.cfg"
     config.write_text(text)
     return config

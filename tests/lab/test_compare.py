@@ -61,11 +61,14 @@ def gateway(servers: list[int], tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("gateway")
     (folder / "login").write_text("stats:secret\n")
     (folder / "empty").mkdir()
+    (folder / "states").write_text("1\n")
     layout = Layout(
         staged=str(folder / "staged.cfg"),
         live=str(folder / "live.cfg"),
         login=str(folder / "login"),
         apply=str(folder / "apply"),
+        process=str(folder / "process"),
+        states=str(folder / "states"),
         chroot=str(folder / "empty"),
         socket=str(folder / "admin.sock"),
     )

@@ -277,6 +277,32 @@ def test_a_reload_loses_no_call(system: System, balancer: Machine, apis: list[Ma
         assert system.call(lasting) in {"api-1", "api-2"}
 
 
+def test_who_connects_while_haproxy_is_killed_is_served_by_the_next_one(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    before = balancer.run("systemctl", "show", "haproxy", "--property=MainPID")
+    balancer.run("systemctl", "kill", "--kill-whom=all", "--signal=KILL", "haproxy")
+    for _ in range(20):
+        assert system.hosts(calls=4) <= {"api-1", "api-2"}
+    assert balancer.run("systemctl", "show", "haproxy", "--property=MainPID") != before
+
+
+def test_a_restart_refuses_nobody(system: System, balancer: Machine, apis: list[Machine]) -> None:
+    balancer.run("systemctl", "restart", "--no-block", "haproxy")
+    for _ in range(20):
+        assert system.hosts(calls=4) <= {"api-1", "api-2"}
+
+
+def test_who_connects_to_a_stopped_haproxy_is_refused(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    balancer.run("systemctl", "stop", "haproxy")
+    with pytest.raises(ConnectionRefusedError):
+        system.connect()
+    balancer.run("systemctl", "start", "haproxy")
+    assert system.hosts() == {"api-1", "api-2"}
+
+
 def test_a_hung_server_is_found_by_the_call_that_a_connect_would_pass(
     system: System, balancer: Machine, apis: list[Machine]
 ) -> None:
@@ -341,6 +367,17 @@ def test_a_dead_machine_is_left_and_a_new_one_found(
     assert f"{apis[1].address}:9190" in balancer.read(LAYOUT.live), "failing ones stay listed"
     system.api("api-3", "10.71.0.33")
     until(lambda: system.reaches("api-1", "api-3"), seconds=20, what="the new one gets calls")
+
+
+def test_a_reload_sends_nobody_to_a_dead_machine_that_is_still_listed(
+    system: System, balancer: Machine, apis: list[Machine]
+) -> None:
+    assert f"{apis[1].address}:9190" in balancer.read(LAYOUT.live)
+    for _ in range(5):
+        balancer.run("systemctl", "reload", "haproxy")
+        began = time.monotonic()
+        assert system.hosts(calls=12) == {"api-1", "api-3"}
+        assert time.monotonic() - began < 1
 
 
 def _leader(server: Machine) -> str:

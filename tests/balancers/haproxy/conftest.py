@@ -43,12 +43,15 @@ def program(request: pytest.FixtureRequest) -> Path:
 def layout(tmp_path: Path) -> Layout:
     """Return places of this test's own, with a login for the stats page."""
     (tmp_path / "login").write_text("stats:secret\n", encoding="utf-8")
+    (tmp_path / "states").write_text("1\n", encoding="utf-8")
     (tmp_path / "empty").mkdir()
     return Layout(
         staged=str(tmp_path / "staged.cfg"),
         live=str(tmp_path / "live.cfg"),
         login=str(tmp_path / "login"),
         apply=str(tmp_path / "apply"),
+        process=str(tmp_path / "process"),
+        states=str(tmp_path / "states"),
         chroot=str(tmp_path / "empty"),
         socket=str(tmp_path / "admin.sock"),
     )
@@ -118,8 +121,14 @@ class HAProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.communicate(timeout=20)
+        self.stop()
+
+    def stop(self) -> None:
+        """End it; more than once is well."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.communicate(timeout=20)
+            Path(self._layout.socket).unlink(missing_ok=True)
 
     def states(self) -> dict[str, tuple[str, str]]:
         """Return the state of each server and what its last check found."""

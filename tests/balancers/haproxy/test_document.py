@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,8 @@ def test_the_password_is_a_reference_in_a_file_for_root_only() -> None:
     assert holding[0].text == Text.of("stats:", PASSWORD, "\n")
 
 
-def test_the_package_is_debians() -> None:
-    assert haproxy_document(stats_password=PASSWORD).packages == ("haproxy",)
+def test_the_packages_are_debians() -> None:
+    assert haproxy_document(stats_password=PASSWORD).packages == ("haproxy", "python3")
 
 
 def test_the_script_is_clean() -> None:
@@ -62,3 +63,13 @@ def test_the_drop_in_names_the_live_file(tmp_path: Path) -> None:
     assert f"\nEnvironment=CONFIG={LAYOUT.live}\n" in text
     unit = Path("/lib/systemd/system/haproxy.service").read_text(encoding="utf-8")
     assert "-f $CONFIG" in unit, "Debian's unit reads the file that CONFIG names"
+
+
+@pytest.mark.root
+def test_the_drop_in_starts_haproxy_as_debians_unit_does() -> None:
+    text = str(Text.of(files()[DROP_IN].text))
+    unit = Path("/lib/systemd/system/haproxy.service").read_text(encoding="utf-8")
+    (own,) = re.findall(r"^ExecStart=(\S.*)$", unit, re.MULTILINE)
+    assert f" {own}\n" in text
+    for check in re.findall(r"^(ExecReload=.*)$", unit, re.MULTILINE):
+        assert f"\n{check}\n" in text

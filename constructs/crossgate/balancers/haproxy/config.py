@@ -91,6 +91,7 @@ def _global(max_connections: int, drain: timedelta, layout: Layout) -> Text:
         # Old workers keep their sessions, and the memory of them, no longer and no more often.
         f"hard-stop-after {_time(drain, 'drain')}",
         "mworker-max-reloads 50",
+        f"server-state-file {layout.states}",
     )
 
 
@@ -103,6 +104,8 @@ def _defaults(timing: Timing) -> Text:
         "balance leastconn",
         "retries 3",
         "option redispatch 1",
+        # A server that was down before a reload is down after it, until a check says otherwise.
+        "load-server-state-from-file global",
         # Found within 90 s: a client or server that went away without a word. Without these the
         # kernel asks after two hours.
         "option clitcpka",
@@ -164,7 +167,7 @@ def _listener(listener: Listener) -> Text:
     idle = _time(listener.idle, f"Listener({listener.port}): idle")
     return _section(
         f"frontend {name}",
-        f"bind *:{listener.port}",
+        *_bound(listener.port),
         # Every failed session with its termination state; those that end well are only counted.
         "option tcplog",
         "option dontlog-normal",
@@ -176,6 +179,19 @@ def _listener(listener: Listener) -> Text:
         f"timeout server {idle}",
         f"timeout tunnel {idle}",
         *check_lines(listener.to),
+    )
+
+
+def _bound(port: int) -> Sequence[str]:
+    # A socket that outlives this process, where one is held; a listener that is new since HAProxy
+    # started, and the check of a file, have none.
+    held = f"HELD_{port}"
+    return (
+        f".if defined({held})",
+        f"bind fd@${{{held}}}",
+        ".else",
+        f"bind *:{port}",
+        ".endif",
     )
 
 

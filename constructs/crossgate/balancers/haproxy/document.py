@@ -1,4 +1,4 @@
-"""HAProxy on a machine: the package, its unit's drop-in, and the script that guards its file."""
+"""HAProxy on a machine: the package, its unit's drop-in, and the programs that guard its file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.settings import LAYOUT, Layout
 from crossgate.boot.document import Document, File
+from crossgate.boot.program import PYTHON, program
 from crossgate.model.text import Text
 
 if TYPE_CHECKING:
     from crossgate.model.text import TextLike
 
+_PROGRAMS = "crossgate.balancers.haproxy.programs"
+
 DROP_IN = "/etc/systemd/system/haproxy.service.d/crossgate.conf"
 """What is said about Debian's own unit."""
+
+MOST_LISTENERS = 512
+"""So many sockets are kept over a restart."""
 
 
 def haproxy_document(
@@ -33,19 +39,24 @@ def haproxy_document(
     """
     return Document(
         label="haproxy",
-        packages=("haproxy",),
+        packages=("haproxy", "python3"),
         files=(
             File(DROP_IN, _drop_in(layout)),
+            program(layout.process, _PROGRAMS, "haproxy_process"),
             File(layout.apply, _apply(layout), mode=0o755),
             File(layout.login, Text.of(f"{stats_user}:", stats_password, "\n"), mode=0o600),
         ),
-        makes=tuple(f"{layout.live}{end}" for end in ("", ".lock", ".new", ".previous")),
+        makes=(
+            *(f"{layout.live}{end}" for end in ("", ".lock", ".new", ".previous")),
+            layout.states,
+        ),
     )
 
 
 def _drop_in(layout: Layout) -> str:
     # Debian's unit reads the file that CONFIG names, checks it before a reload and reloads with
-    # USR2. The unit is enabled by its package and started by the apply script.
+    # USR2. The unit is enabled by its package and started by the apply script. A restart takes some
+    # tenths of a second, in which connections wait in the sockets that systemd keeps.
     return f"""\
 [Unit]
 ConditionPathExists={layout.live}
@@ -53,7 +64,15 @@ StartLimitIntervalSec=0
 
 [Service]
 Environment=CONFIG={layout.live}
-RestartSec=500ms
+FileDescriptorStoreMax={MOST_LISTENERS}
+ExecStart=
+ExecStart={PYTHON} {layout.process} start {layout.live} {layout.states} \
+  /usr/sbin/haproxy -Ws -f $CONFIG -p $PIDFILE $EXTRAOPTS
+ExecReload=
+ExecReload=/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS
+ExecReload=-{PYTHON} {layout.process} save {layout.socket} {layout.states}
+ExecReload=/bin/kill -USR2 $MAINPID
+RestartSec=100ms
 """
 
 

@@ -24,6 +24,8 @@ class Layout:
         live: what HAProxy runs with: the last file that passed its own check.
         login: the stats page's `user:password`, readable by root only.
         apply: the script that makes a staged file the live one.
+        process: the program that carries sockets and servers' states over to the next process.
+        states: which servers were fit when HAProxy was last reloaded.
         chroot: an empty directory in which HAProxy locks itself up; Debian's package makes it.
         socket: the runtime API, for root only; Debian's package makes its directory.
 
@@ -33,6 +35,8 @@ class Layout:
     live: str = "/etc/haproxy/live.cfg"
     login: str = "/etc/haproxy/stats.login"
     apply: str = "/usr/local/sbin/haproxy-apply"
+    process: str = "/usr/local/lib/crossgate/haproxy_process.py"
+    states: str = "/var/lib/crossgate/haproxy.states"
     chroot: str = "/var/lib/haproxy"
     socket: str = "/run/haproxy/admin.sock"
 

@@ -1,0 +1,23 @@
+"""Programs of Python that are shipped to machines: modules of ours, sent as text."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from crossgate.boot.document import File
+
+PYTHON = "/usr/bin/python3"
+"""Debian's Python, which runs them: 3.9 or newer, with nothing but its standard library."""
+
+
+def program(path: str, package: str, module: str) -> File:
+    """Return the file that `PYTHON` runs on a machine.
+
+    Args:
+        path: where it lies there.
+        package: name of the package that holds its module.
+        module: name of the module.
+
+    """
+    text = files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")
+    return File(path, text)
