@@ -16,7 +16,7 @@ from lab.results import Result  # noqa: TC001  (as above)
 from lab.running import Running
 from lab.soak import soak as soaked
 from lab.targets import judge
-from lab.trial import FAULTS, Trial
+from lab.trial import Trial, faults_of, modes_of
 from tools.toolbox import BOX, ToolError
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,8 +38,8 @@ def trial(
     """Break the gateway under load, one way after the other, and compare with the targets."""
     attempt = Trial(gateway=Running.of(Lab.open()), folder=raw, longest=longest)
     results = []
-    for key in faults or FAULTS:
-        for one in (mode,) if mode else FAULTS[key].modes:
+    for key in faults or faults_of(attempt.gateway.site(site)):
+        for one in (mode,) if mode else modes_of(key):
             with console.status(f"{key}, {one} connections ..."):
                 results.append(attempt.run(key, mode=one, retries=retries, site=site))
             console.print(_row_in_words(results[-1]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from rich.table import Table
 from lab import cgroup
 from lab.control_plane import packages
 from lab.lab import SITES, Lab
+from lab.rack import HOST_SITES, VERSIONS, Rack
 from lab.running import Running, Site
 from tools.toolbox import ToolError
 
@@ -27,7 +29,14 @@ console = Console(highlight=False)
 SERVICE = "api"
 """The service of the lab's stack."""
 
-_ROLES = {"api": "service", "disc": "Consul server", "edge": "balancer"}
+
+class Stack(Enum):
+    """What can be brought up."""
+
+    GATEWAY = "gateway"
+    INHOUSE = "inhouse"
+
+
 _SHOW = """\
 import socket
 asked = socket.socket(socket.AF_UNIX)
@@ -107,14 +116,51 @@ def _site(place: Place, there: Collection[str]) -> Site:
     )
 
 
+def bring_up_hosts(lab: Lab, progress: Progress) -> Running:
+    """Boot hosts with nothing but sshd, deploy the in-house gateway, wait until it serves.
+
+    Args:
+        lab: the lab, of the sites of `lab.rack`.
+        progress: where it is shown how far that is.
+
+    """
+    task = progress.add_task("", total=None)
+    rack = Rack(lab)
+    gateway: list[Running] = []
+    for phase, act in (
+        ("hosts", rack.boot),
+        ("deploy over SSH", lambda: rack.deploy(VERSIONS[0])),
+        ("service", lambda: gateway.append(_whole(rack))),
+    ):
+        progress.update(task, description=phase)
+        began = time.monotonic()
+        act()
+        progress.console.print(f"{phase}: {time.monotonic() - began:.0f} s")
+    return gateway[0]
+
+
+def _whole(rack: Rack) -> Running:
+    gateway = rack.running()
+    gateway.save()
+    gateway.wait_whole()
+    return gateway
+
+
 @app.command()
 def up(
+    stack: Annotated[
+        Stack, typer.Argument(help="gateway: the one of both clouds; inhouse: the one on hosts.")
+    ] = Stack.GATEWAY,
+    *,
     openstack: Annotated[
         bool | None, typer.Option(help="With OpenStack; default: if its packages are there.")
     ] = None,
 ) -> None:
-    """Bring the gateway of stacks/lab.py up: deployed, booted from user data, serving Thrift."""
+    """Bring a gateway up that serves Thrift: deployed, and booted from user data or over SSH."""
     began = time.monotonic()
+    if stack is Stack.INHOUSE:
+        _show(Lab.create(HOST_SITES, console=console), bring_up_hosts, began)
+        return
     lacking = packages.missing()
     if openstack is None and lacking:
         console.print(
@@ -124,10 +170,15 @@ def up(
     both = not lacking if openstack is None else openstack
     sites = SITES if both else {name: SITES[name] for name in ("aws", "clients")}
     lab = Lab.create(sites, console=console)
+    _show(lab, lambda lab, progress: bring_up(lab, progress, openstack=both), began)
+
+
+def _show(lab: Lab, bring: Callable[[Lab, Progress], Running], began: float) -> None:
+    """Bring a gateway up and say what can be done with it."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console, transient=True) as progress:
-            gateway = bring_up(lab, progress, openstack=both)
+            gateway = bring(lab, progress)
     except BaseException:
         console.print("What came up is still there to be looked at: python -m lab status, down.")
         raise
@@ -153,26 +204,31 @@ def status() -> None:
     lab = Lab.open()
     with lab.registry.faults() as faults:
         broken = [str(fault) for fault in faults]
-    parts: list[Table | str] = [_machines(lab)]
+    parts: list[Table | str] = []
+    roles: dict[str, str] = {}
     try:
         gateway = Running.of(lab)
     except ToolError as error:
         parts.append(str(error))
     else:
-        parts += [_site_table(gateway, site) for site in gateway.sites]
+        for site in gateway.sites:
+            roles |= dict.fromkeys(site.services, "service")
+            roles |= dict.fromkeys(site.servers, "Consul server")
+            roles |= dict.fromkeys(site.balancers, "balancer")
+            parts.append(_site_table(gateway, site))
+    parts.insert(0, _machines(lab, roles))
     parts.append(f"Broken on purpose: {'; '.join(broken) or 'nothing'}.")
     console.print(Group(*parts))
 
 
-def _machines(lab: Lab) -> Table:
+def _machines(lab: Lab, roles: Mapping[str, str]) -> Table:
     table = Table(title=f"Machines of the lab {lab.name}")
     for heading in ("machine", "site", "address", "what", "is"):
         table.add_column(heading)
     for name, machine in lab.machines().items():
-        role = name.partition("-")[2].rstrip("0123456789")
         state = "up" if machine.running else "[red]off[/]"
         order = machine.order
-        table.add_row(name, order.site, order.address, _ROLES.get(role, ""), state)
+        table.add_row(name, order.site, order.address, roles.get(name, ""), state)
     return table
 
 

@@ -50,7 +50,7 @@ def figures(result: Result) -> Mapping[str, Any]:
         "usual_gap": round(result.usual_gap, 4),
         "first_call": None if first is None else round(first, 4),
         "may_fail": allowed(verdict.target, result.retries),
-        "gap_at_most": verdict.target.gap_for(result.mode),
+        "gap_at_most": verdict.target.gap_of(result),
         "first_call_at_most": verdict.target.first_call,
         "kept": verdict.kept,
         "missed": list(verdict.missed),

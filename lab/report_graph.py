@@ -67,12 +67,12 @@ def draw_event(results: Sequence[Result], target: Path) -> None:
 
 def draw_gaps(results: Sequence[Result], target: Path) -> None:
     """Write the graph of the longest gaps beside their targets."""
-    promised = [(r, judge(r)) for r in results if judge(r).target.gap_for(r.mode) is not None]
+    promised = [(r, judge(r)) for r in results if judge(r).target.gap_of(r) is not None]
     figure = Figure(figsize=(9, 1.2 + 0.3 * len(promised)), layout="constrained")
     axes = figure.subplots()
     places = range(len(promised))
     gaps = [result.longest_gap for result, _ in promised]
-    limits = [verdict.target.gap_for(result.mode) or 0.0 for result, verdict in promised]
+    limits = [verdict.target.gap_of(result) or 0.0 for result, verdict in promised]
     drawn = axes.barh(places, gaps, color=_GREY, edgecolor=_BLACK, linewidth=0.8)
     for bar, gap, limit in zip(drawn, gaps, limits, strict=True):
         if gap > limit:
@@ -96,7 +96,7 @@ def load_words(result: Result) -> str:
 
 
 def _title(result: Result, verdict: Verdict) -> str:
-    limit = verdict.target.gap_for(result.mode)
+    limit = verdict.target.gap_of(result)
     promise = "" if limit is None else f" (at most {limit:g} s)"
     return (
         f"{verdict.target.event}, {load_words(result)}: {len(result.failed)} failed, "

@@ -33,6 +33,7 @@ class Site:
         services: names of the machines that run the service.
         servers: of the Consul servers.
         balancers: of the HAProxy nodes.
+        hosts: whether its machines are hosts that are kept, which share the entry's address.
 
     """
 
@@ -41,6 +42,7 @@ class Site:
     services: Sequence[str]
     servers: Sequence[str]
     balancers: Sequence[str]
+    hosts: bool = False
 
 
 @dataclass(frozen=True)

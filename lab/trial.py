@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import faults
+from lab.rack import VERSIONS, Rack
 from lab.results import Measurement, Result
 from tools.toolbox import ROOT, ToolError
 
@@ -59,6 +60,7 @@ class Fault:
         everywhere: whether clients know an entry of each site; default: all of the broken one.
         timeout: seconds that clients give a try; default 5.
         modes: which connections show it; default both.
+        hosts: whether it is one of hosts that are kept, or of clouds; default both.
 
     """
 
@@ -67,6 +69,7 @@ class Fault:
     everywhere: bool = False
     timeout: float = 5.0
     modes: Sequence[Mode] = MODES
+    hosts: bool | None = None
 
 
 def _signal(machine: Machine, name: str, unit: str, whom: str = "main") -> None:
@@ -74,8 +77,14 @@ def _signal(machine: Machine, name: str, unit: str, whom: str = "main") -> None:
 
 
 def _service_killed(gateway: Running, site: Site) -> Effect:
+    """Return when the process is gone: until its kernel has let go of it, it takes connections."""
     victim = site.services[0]
-    _signal(gateway.machine(victim), "KILL", f"{gateway.service}.service")
+    script = (
+        'pid=$(systemctl show --property=MainPID --value "$1"); '
+        'systemctl kill --kill-whom=main --signal=KILL "$1"; '
+        'while [ -e "/proc/$pid" ]; do sleep 0.001; done'
+    )
+    gateway.machine(victim).run("sh", "-c", script, "sh", f"{gateway.service}.service")
     return Effect(victims=[victim])
 
 
@@ -96,8 +105,26 @@ def _service_vanishes(gateway: Running, site: Site) -> Effect:
     return _vanishes(gateway, site.services[0])
 
 
+def _balancer(gateway: Running, site: Site) -> str:
+    """Return a balancer that clients are led to: the one with the shared address, if one has it."""
+    address, _, _ = site.entries[0].partition(":")
+    having = [
+        name
+        for name in site.balancers
+        if f" {address}/" in gateway.machine(name).run("ip", "-oneline", "address")
+    ]
+    return (having or site.balancers)[0]
+
+
 def _balancer_vanishes(gateway: Running, site: Site) -> Effect:
-    return _vanishes(gateway, site.balancers[0])
+    return _vanishes(gateway, _balancer(gateway, site))
+
+
+def _rolling_change(gateway: Running, _site: Site) -> Effect:
+    """Deploy the other version of the service."""
+    rack = Rack(gateway.lab)
+    rack.deploy(next(one for one in VERSIONS if one != rack.version()))
+    return Effect()
 
 
 def _drain(gateway: Running, site: Site) -> Effect:
@@ -157,7 +184,8 @@ def _servers_gone(gateway: Running, site: Site) -> Effect:
 
 
 def _balancer_killed(gateway: Running, site: Site) -> Effect:
-    _signal(gateway.machine(site.balancers[0]), "KILL", "haproxy.service", whom="all")
+    name = _balancer(gateway, site)
+    _signal(gateway.machine(name), "KILL", "haproxy.service", whom="all")
     return Effect()
 
 
@@ -189,12 +217,25 @@ FAULTS: Mapping[str, Fault] = {
     "agent-killed": Fault(act=_agent_killed),
     "servers-gone": Fault(act=_servers_gone, hold=60.0),
     "balancer-killed": Fault(act=_balancer_killed),
-    "balancer-vanishes": Fault(act=_balancer_vanishes, hold=6.0),
-    "cloud-cut": Fault(act=_cloud_cut, hold=8.0, everywhere=True, timeout=1.0),
+    "balancer-vanishes": Fault(act=_balancer_vanishes, hold=6.0, timeout=2.0, hosts=True),
+    "rolling-change": Fault(act=_rolling_change, hold=2.0, hosts=True),
+    "cloud-cut": Fault(act=_cloud_cut, hold=8.0, everywhere=True, timeout=1.0, hosts=False),
     # No lasting connection moves to a new server by itself.
-    "replaced": Fault(act=_replaced, hold=0.0, modes=["new"]),
+    "replaced": Fault(act=_replaced, hold=0.0, modes=["new"], hosts=False),
 }
 """By the key of `lab.targets.TARGETS`, in the order in which they are tried."""
+
+
+def faults_of(site: Site) -> list[str]:
+    """Return the keys of the faults that a site can have."""
+    return [key for key, fault in FAULTS.items() if fault.hosts in (None, site.hosts)]
+
+
+def modes_of(key: str) -> Sequence[Mode]:
+    """Return the connections that show a fault; ToolError when there is no such fault."""
+    if key not in FAULTS:
+        raise ToolError(f"no fault {key!r}.", do=f"name one of {', '.join(FAULTS)}.")
+    return FAULTS[key].modes
 
 
 @dataclass(kw_only=True)
@@ -225,10 +266,14 @@ class Trial:
 
         Raises ToolError when there is no such fault, or the gateway does not heal.
         """
-        if key not in FAULTS:
-            raise ToolError(f"no fault {key!r}.", do=f"name one of {', '.join(FAULTS)}.")
+        modes_of(key)
         fault = FAULTS[key]
         where = self.gateway.site(site)
+        if key not in faults_of(where):
+            raise ToolError(
+                f"{where.name} cannot have the fault {key!r}.",
+                do=f"name one of {', '.join(faults_of(where))}.",
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{key}-{mode}" + (f"-{retries}" if retries else "")
         raw = self.folder / f"{name}.jsonl"

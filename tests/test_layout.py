@@ -34,7 +34,7 @@ TOP_LEVEL = {
 }
 TARGETS = (
     *("setup", "demo", "unit", "test", "lint", "format"),
-    *("bindings", "tools", "lock", "bench-synth", "lab", "lab-report", "test-two-clouds"),
+    *("bindings", "tools", "lock", "bench-synth", "lab", "lab-report"),
 )
 SHAPELESS = {"base", "common", "helpers", "misc", "shared", "util", "utils"}
 # Near 250 is what is wanted; this is where a module has certainly outgrown its name.

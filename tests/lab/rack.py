@@ -1,23 +1,20 @@
-"""Hosts with nothing but sshd, for the tests of in-house servers."""
+"""Hosts with nothing but sshd, for the tests of in-house servers, and what was on them before."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from lab import container
+from lab import rack
 from lab.lab import Lab
-from lab.machine import Machine, Order
 
-FILES = "http://10.98.0.2:8080"
-"""Where hosts find the service, and the packages that the image lacks."""
+if TYPE_CHECKING:
+    from lab.machine import Machine
 
 MISSING = ("libjansson4", "libnftables1", "nftables")
 """What the image lacks and Debian brings: the hosts install it themselves."""
@@ -29,30 +26,10 @@ UNSTABLE = re.compile(
 )
 
 
-@dataclass
-class Rack:
-    """Hosts with nothing but sshd, and whoever deploys to them."""
+class Rack(rack.Rack):
+    """Hosts, with what was on each before anything was deployed."""
 
-    lab: Lab
-    folder: Path
-    key: Path
-    before: dict[str, set[str]] = field(default_factory=dict)
-
-    def machine(self, number: int) -> Machine:
-        return self.lab.machine(f"h{number}")
-
-    def hosts(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Return what an in-house cloud says of them."""
-        return [
-            {
-                "address": f"10.40.0.{number}",
-                "cpu": 1,
-                "memory": 1,
-                "host_key": self.machine(number).host_key,
-                "rack": "ab"[number % 2],
-            }
-            for number in numbers
-        ]
+    before: dict[str, set[str]]
 
 
 def found(machine: Machine) -> set[str]:
@@ -70,36 +47,12 @@ def found(machine: Machine) -> set[str]:
 
 
 @contextmanager
-def booted(name: str, folder: Path, numbers: Sequence[int]) -> Iterator[Rack]:
+def booted(name: str, numbers: Sequence[int]) -> Iterator[Rack]:
     """Boot hosts, and a file server that they reach."""
-    key = folder / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    public = key.with_suffix(".pub").read_text().strip()
-    files = folder / "files"
-    files.mkdir()
-    sources = {"/etc/apt/sources.list": f"deb [trusted=yes] {FILES} ./\n".encode()}
-    with Lab.create({"rack": "10.40.0.0/16", "clients": "10.98.0.0/24"}, name=name) as lab:
-        container.spawn(
-            name,
-            "files",
-            ["ip", "netns", "exec", lab.client_namespace, sys.executable, "-m", "http.server",
-             "--directory", str(files), "8080"],
-            folder / "files.log",
-        )  # fmt: skip
-        lab.boot_all(
-            Order(
-                name=f"h{number}",
-                site="rack",
-                address=f"10.40.0.{number}",
-                authorized_key=public,
-                files=sources,
-            )
-            for number in numbers
-        )
-        made = Rack(lab=lab, folder=folder, key=key)
-        for host, machine in lab.machines().items():
-            machine.wait_port(22)
-            made.before[host] = found(machine)
+    with Lab.create(rack.HOST_SITES, name=name) as lab:
+        made = Rack(lab)
+        made.boot(numbers)
+        made.before = {host: found(machine) for host, machine in lab.machines().items()}
         yield made
 
 

@@ -11,22 +11,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.deploy import Deployed, deploy
 from lab.machine import until
 from lab.network import entered
-from lab.thrift.bundle import build
-from tests.lab.rack import FILES, Rack, booted, found
+from lab.rack import HOSTS, VIP
+from tests.lab.rack import Rack, booted, found
 from tools.toolbox import ROOT, environment
 
-pytestmark = [pytest.mark.lab, pytest.mark.root, pytest.mark.terraform]
+if TYPE_CHECKING:
+    from lab.deploy import Deployed
 
-APP = Path(__file__).parent / "inhouse_app.py"
-VIP = "10.40.0.100"
-HOSTS = range(11, 18)
+pytestmark = [pytest.mark.lab, pytest.mark.root, pytest.mark.terraform]
 
 
 @dataclass
@@ -38,20 +36,7 @@ class Gateway:
 
     def deploy(self, version: str) -> str:
         """Deploy it with a version of the service; return what the CLI printed."""
-        bundle = build(version, self.rack.folder / "files")
-        given = {
-            "hosts": self.rack.hosts(HOSTS),
-            "user": "operator",
-            "key": str(self.rack.key),
-            "timeout": 15,
-            "firewall": False,
-            "vip": f"{VIP}/16",
-            "url": f"{FILES}/{bundle.path.name}",
-            "sha256": bundle.sha256,
-        }
-        folder = self.rack.folder / "gateway"
-        with entered(self.rack.lab.client_namespace):
-            self.deployed = deploy(APP, "inhouse", folder, environment(), {"inhouse": given})
+        self.deployed = self.rack.deploy(version)
         return self.deployed.output
 
     def terraform(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -61,8 +46,8 @@ class Gateway:
 
 
 @pytest.fixture(scope="module")
-def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
-    with booted("inhouse", tmp_path_factory.mktemp("rack"), HOSTS) as made:
+def rack() -> Iterator[Rack]:
+    with booted("inhouse", HOSTS) as made:
         yield made
 
 
@@ -122,6 +107,13 @@ def test_it_is_deployed_by_the_real_cli_and_serves(gateway, rack, load):
     seen = called(load)
     assert seen["failed"] == 0
     assert set(seen["servers"]) == {"h14", "h15"}
+
+
+def test_the_hosts_say_themselves_who_is_what(gateway, rack):
+    (site,) = rack.running().sites
+    assert site.servers == ["h11", "h12", "h13"]
+    assert site.services == ["h14", "h15"]
+    assert site.balancers == ["h16", "h17"]
 
 
 def test_one_balancer_has_the_shared_address(gateway, rack):

@@ -117,8 +117,8 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    with booted("inhouse2", folder, HOSTS) as rack:
-        offer_packages(folder / "files")
+    with booted("inhouse2", HOSTS) as rack:
+        offer_packages(rack.folder / "files")
         rack.machine(18).write("/srv/echo/echo.py", THEIRS)
         rack.before["h18"] = found(rack.machine(18))
         made = Pair(rack, folder)

@@ -151,6 +151,15 @@ def test_a_vanished_balancer_promises_lasting_connections_alone(measured: Measur
     assert not judge(measured("balancer-vanishes", quiet=[(0, 1.5)], mode="lasting")).kept
 
 
+def test_a_cloud_that_is_cut_off_may_cost_each_client_one_call(measured: Measured) -> None:
+    waiting = [failed(n, 3.1, connection=None, opened=None) for n in (0, 1)]
+    assert judge(measured("cloud-cut", waiting)).kept
+    again = failed(1, 3.2, connection=None, opened=None)
+    assert judge(measured("cloud-cut", [*waiting, again])).missed == [
+        "1 clients failed more than one call"
+    ]
+
+
 def test_a_wrong_answer_is_never_right(measured: Measured) -> None:
     forged = Call(
         worker=0, number=0, at=0.1, seconds=0.1, ok=True, failures=(Failure.WRONG,), server="api-1"
@@ -198,7 +207,7 @@ def test_the_table_says_what_the_results_say(several: Path, tmp_path: Path) -> N
         assert (int(calls), int(lost.split()[0])) == (said["calls"], said["failed"])
         assert may_fail == said["may_fail"]
         assert float(gap.removesuffix(" s")) == pytest.approx(said["longest_gap"], abs=0.0006)
-        assert float(at_most.removesuffix(" s")) == said["gap_at_most"]
+        assert (float(at_most.removesuffix(" s")) if at_most else None) == said["gap_at_most"]
         assert (verdict == "kept") is said["kept"]
     assert [said["kept"] for said in told] == [False, True, True, True]
     assert json.loads((tmp_path / "report" / "report.json").read_text()) == told

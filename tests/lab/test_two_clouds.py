@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from lab.clouds import Clouds
+from lab.commands_up import running
 from lab.control_plane.plane import ControlPlane
 from lab.lab import Lab
 from lab.machine import until
 from lab.network import entered
+from lab.targets import judge
 from lab.thrift.client import Client
+from lab.trial import MODES, Trial
 from stacks.lab import AWS, NOVA
 
 pytestmark = [
@@ -96,6 +99,19 @@ def test_each_cloud_serves_at_its_own_entrance(clouds, cloud):
         )
         seen = {who_serves(clouds, address) for _ in range(40)}
         assert seen == {f"{cloud}-api1", f"{cloud}-api2"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cloud_that_is_cut_off_costs_each_client_one_call_at_most(clouds, tmp_path, mode):
+    gateway = running(clouds)
+    gateway.save()
+    gateway.wait_whole()
+
+    result = Trial(gateway=gateway, folder=tmp_path).run("cloud-cut", mode=mode)
+
+    assert judge(result).lost == []
+    assert {call.server.partition("-")[0] for call in result.calls if call.ok} == {AWS, NOVA}
+    assert result.longest_gap < 3
 
 
 def test_a_second_plan_of_openstack_is_empty(clouds):

@@ -85,12 +85,12 @@ def test_the_fastest_safe_timers_are_the_default() -> None:
     text = text_of(*LISTENERS)
     for line in (
         "timeout connect 50ms",
-        "timeout check 200ms",
+        "timeout check 180ms",
         "balance leastconn",
         "retries 3",
         "option redispatch 1",
         (
-            "default-server check inter 200ms fastinter 50ms downinter 500ms fall 2 rise 2 "
+            "default-server check inter 150ms fastinter 50ms downinter 500ms fall 2 rise 2 "
             "observe layer4 error-limit 1 on-error fastinter on-marked-down shutdown-sessions"
         ),
     ):

@@ -244,7 +244,7 @@ def test_balancers_share_an_address_one_behind_the_other(stack, synth, api):
         "advert_int 0.1",
         "vrrp_version 3",
         "nopreempt",
-        "fall 1",
+        "fall 2",
         "        10.0.0.100/24",
     ):
         assert line in first

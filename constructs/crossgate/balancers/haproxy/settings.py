@@ -46,8 +46,9 @@ class Timing:
     """How fast a server that fails is found, and how fast one that works is taken back.
 
     The defaults are the fastest that proved safe in a trial: a killed process cost 2 to 3 failed
-    calls, a host that vanished 4 and 0.4 s, one that hung 4 and 0.6 s. Each server is asked five
-    times a second by each balancer.
+    calls, a host that vanished 4 and 0.4 s, one that hung 4 and 0.6 s. Each server is asked seven
+    times a second by each balancer. A hang is found after `every` + `check` + `doubtful` + `check`
+    at most: 0.56 s.
 
     Attributes:
         connect: a server must accept within this. Longer than the round trip to the farthest one.
@@ -65,8 +66,8 @@ class Timing:
     """
 
     connect: timedelta = timedelta(milliseconds=50)
-    check: timedelta = timedelta(milliseconds=200)
-    every: timedelta = timedelta(milliseconds=200)
+    check: timedelta = timedelta(milliseconds=180)
+    every: timedelta = timedelta(milliseconds=150)
     doubtful: timedelta = timedelta(milliseconds=50)
     down: timedelta = timedelta(milliseconds=500)
     fall: int = 2

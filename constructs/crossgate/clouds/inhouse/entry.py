@@ -98,7 +98,9 @@ def refusals(cloud: InHouse, spec: EntrySpec) -> list[RefusedError]:
 
 # Unicast, because switches filter multicast; ten advertisements a second, so that a dead host is
 # left after a third of one; nopreempt, so that its return moves nothing. Version 3 is what allows
-# less than a second. keepalived takes whole seconds only between two checks, hence `fall 1`.
+# less than a second. A balancer's process that is killed is back within half a second, and until
+# then clients wait in its sockets, which systemd keeps: were the address to move at the first check
+# that fails, they would wait for ever. keepalived takes whole seconds only between two checks.
 def _settings(
     vip: IPv4Interface, host: Host, peers: Sequence[Host], priority: int, health: str
 ) -> str:
@@ -116,7 +118,7 @@ vrrp_script balancer {{
     script "/usr/bin/curl --silent --fail --output /dev/null --max-time 1 {health}"
     interval 1
     timeout 2
-    fall 1
+    fall 2
     rise 1
 }}
 
