@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,26 +125,25 @@ def bring_up_hosts(lab: Lab, progress: Progress) -> Running:
         progress: where it is shown how far that is.
 
     """
-    task = progress.add_task("", total=None)
     rack = Rack(lab)
-    gateway: list[Running] = []
-    for phase, act in (
-        ("hosts", rack.boot),
-        ("deploy over SSH", lambda: rack.deploy(VERSIONS[0])),
-        ("service", lambda: gateway.append(_whole(rack))),
-    ):
-        progress.update(task, description=phase)
-        began = time.monotonic()
-        act()
-        progress.console.print(f"{phase}: {time.monotonic() - began:.0f} s")
-    return gateway[0]
-
-
-def _whole(rack: Rack) -> Running:
-    gateway = rack.running()
-    gateway.save()
-    gateway.wait_whole()
+    with _phase(progress, "hosts"):
+        rack.boot()
+    with _phase(progress, "deploy over SSH"):
+        rack.deploy(VERSIONS[0])
+    with _phase(progress, "service"):
+        gateway = rack.running()
+        gateway.save()
+        gateway.wait_whole()
     return gateway
+
+
+@contextlib.contextmanager
+def _phase(progress: Progress, name: str) -> Iterator[None]:
+    task = progress.add_task(name, total=None)
+    began = time.monotonic()
+    yield
+    progress.remove_task(task)
+    progress.console.print(f"{name}: {time.monotonic() - began:.0f} s")
 
 
 @app.command()

@@ -31,7 +31,7 @@ SOAK_SECONDS = 180
 CASES = [
     (key, mode)
     for key, fault in FAULTS.items()
-    if key not in {"cloud-cut", "balancer-vanishes", "replaced"}
+    if not fault.hosts and key not in {"cloud-cut", "replaced"}
     for mode in fault.modes
 ]
 
@@ -100,6 +100,11 @@ def test_members_are_shown_with_who_is_alive(gateway: Running):
     known = members(gateway, gateway.site())
 
     assert sum(known.values()) == len(gateway.lab.machines())
+
+
+def test_a_fault_of_hosts_is_none_of_a_clouds(trial: Trial):
+    with pytest.raises(ToolError, match="aws cannot have the fault 'rolling-change'"):
+        trial.run("rolling-change")
 
 
 def test_a_site_that_is_not_there_is_named(gateway: Running):

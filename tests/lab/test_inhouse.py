@@ -18,6 +18,7 @@ import pytest
 from lab.machine import until
 from lab.network import entered
 from lab.rack import HOSTS, VIP
+from lab.trial import Trial
 from tests.lab.rack import Rack, booted, found
 from tools.toolbox import ROOT, environment
 
@@ -153,6 +154,16 @@ def test_a_new_version_rolls_without_a_failed_call(gateway, rack, load):
     assert steps == [
         ("14", "leaving work"), ("14", "done"), ("15", "leaving work"), ("15", "done"),
     ]  # fmt: skip
+
+
+def test_a_balancer_that_is_killed_keeps_the_shared_address_and_its_clients(
+    gateway, rack, tmp_path
+):
+    running = rack.running()
+    running.save()
+    result = Trial(gateway=running, folder=tmp_path).run("balancer-killed", mode="lasting")
+    assert len(result.failed) <= result.raw.settings["workers"]
+    assert result.longest_gap < 2
 
 
 def test_the_shared_address_moves_when_its_host_vanishes(gateway, rack, load):
