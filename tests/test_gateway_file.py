@@ -175,6 +175,31 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path):
         gateway_file.read(path)
 
 
+SCHEDULED = {"name": "day", "at": "07:00", "time_zone": "Europe/Berlin", "days": ["mon"]}
+
+
+@pytest.mark.parametrize("name", ["gateway.json", "gateway.yaml"])
+def test_schedules_and_terminations_reach_the_cloud(tmp_path, stack, synth, name):
+    capacity = {"minimum": 2, "maximum": 6, "scheduled": [SCHEDULED | {"minimum": 4}]}
+    data = changed("services", 0, "capacity", value=capacity)
+    data["services"][0]["termination"] = {"max_lifetime": "7d"}
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data, name))
+    resources = synth()["resource"]
+    (schedule,) = resources["aws_autoscaling_schedule"].values()
+    assert (schedule["recurrence"], schedule["min_size"]) == ("0 7 * * 1", 4)
+    lifetimes = [
+        g.get("max_instance_lifetime") for g in resources["aws_autoscaling_group"].values()
+    ]
+    assert 604_800 in lifetimes
+
+
+def test_a_wrong_time_names_its_place_in_the_file(tmp_path):
+    capacity = {"minimum": 2, "scheduled": [SCHEDULED | {"minimum": 4, "at": "7 am"}]}
+    with pytest.raises(FileError, match=r"services\[0\]\.capacity\.scheduled\[0\]\.at"):
+        gateway_file.read(write(tmp_path, changed("services", 0, "capacity", value=capacity)))
+
+
 def test_per_cloud_values_override_one_cloud(tmp_path):
     data = changed(
         "services", 0, "per_cloud", value={"aws": {"capacity": {"minimum": 3, "maximum": 9}}}

@@ -24,7 +24,9 @@ from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.net import ANYWHERE, Ports
+from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
+from crossgate.model.termination import Termination
 from crossgate.model.text import Reference, Text
 
 # isort: split
@@ -93,11 +95,13 @@ __all__ = [
     "Ports",
     "Reference",
     "RefusedError",
+    "Scheduled",
     "Service",
     "ServiceFile",
     "Spot",
     "SynthesisError",
     "TcpCheck",
+    "Termination",
     "TerraformOutput",
     "TerraformStack",
     "Text",

@@ -17,6 +17,7 @@ from crossgate.model.listener import Listener
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
 from crossgate.model.service import Service
+from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, checked_clouds, checked_place
 from crossgate.terraform.engine import Construct
 
@@ -36,6 +37,7 @@ class GroupPlan:
         market: on demand (the default) or spot.
         machine: what a machine needs; default two processors and 4 GiB.
         refresh: how a changed group is replaced; default: launch first, then terminate.
+        termination: which machine goes first, and which for its age; default: as the cloud has it.
 
     """
 
@@ -45,6 +47,7 @@ class GroupPlan:
     market: PerCloud[Market] = OnDemand()
     machine: PerCloud[Machine] = Machine(cpu=2, memory=4)
     refresh: PerCloud[InstanceRefresh] = InstanceRefresh()
+    termination: PerCloud[Termination] = Termination()
 
 
 class Gateway(Construct):
@@ -110,6 +113,7 @@ class Gateway(Construct):
                 market=plan.market,
                 machine=plan.machine,
                 refresh=plan.refresh,
+                termination=plan.termination,
                 tags=marks,
             )
             for plan in services
@@ -179,6 +183,7 @@ class Gateway(Construct):
                         market={clouds[n]: v for n, v in entry.market.items()},
                         machine={clouds[n]: v for n, v in entry.machine.items()},
                         refresh={clouds[n]: v for n, v in entry.refresh.items()},
+                        termination={clouds[n]: v for n, v in entry.termination.items()},
                     )
                     for entry in read.services
                 ],

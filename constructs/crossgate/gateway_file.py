@@ -20,6 +20,7 @@ from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
 from crossgate.model.names import Label
 from crossgate.model.service import Service
+from crossgate.model.termination import Termination
 from crossgate.model.value import Many, Table, problems, value
 from crossgate.plans import Role, plan_class, plan_types
 
@@ -40,6 +41,7 @@ class Overrides:
         market: on demand or spot there.
         machine: what a machine needs there.
         refresh: how a changed group is replaced there.
+        termination: which machine goes first there.
 
     """
 
@@ -47,6 +49,7 @@ class Overrides:
     market: Market | None = None
     machine: Machine | None = None
     refresh: InstanceRefresh | None = None
+    termination: Termination | None = None
 
 
 @value
@@ -58,6 +61,7 @@ class ServiceEntry(Service):
         market: on demand (the default) or spot.
         machine: what a machine needs; default two processors and 4 GiB.
         refresh: how a changed group is replaced.
+        termination: which machine goes first, and which for its age.
         clouds: where it runs; default: in every cloud of the file.
         per_cloud: what differs in one cloud, by the cloud's name.
 
@@ -67,6 +71,7 @@ class ServiceEntry(Service):
     market: Market = OnDemand()
     machine: Machine = Machine(cpu=2, memory=4)
     refresh: InstanceRefresh = InstanceRefresh()
+    termination: Termination = Termination()
     clouds: Annotated[Many[Label], pydantic.Field(min_length=1)] = ()
     per_cloud: Table[Label, Overrides] = field(default_factory=dict)
 
@@ -119,6 +124,7 @@ class ServiceRead:
     market: Mapping[str, Market]
     machine: Mapping[str, Machine]
     refresh: Mapping[str, InstanceRefresh]
+    termination: Mapping[str, Termination]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from crossgate.model.capacity import Capacity
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand, Spot
 from crossgate.model.service import Service
+from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.specs import GroupSpec
 from crossgate.terraform.engine import Construct
@@ -27,6 +28,7 @@ _DEFAULT_CAPACITY = Capacity(2, 4)
 _DEFAULT_MARKET = OnDemand()
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
 _DEFAULT_REFRESH = InstanceRefresh()
+_DEFAULT_TERMINATION = Termination()
 
 
 class AutoScalingGroup(Construct):
@@ -48,6 +50,7 @@ class AutoScalingGroup(Construct):
         market: PerCloud[Market] = _DEFAULT_MARKET,
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
         refresh: PerCloud[InstanceRefresh] = _DEFAULT_REFRESH,
+        termination: PerCloud[Termination] = _DEFAULT_TERMINATION,
         boot: Sequence[Document] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -63,6 +66,8 @@ class AutoScalingGroup(Construct):
             market: on demand (the default) or spot.
             machine: what a machine needs; default two processors and 4 GiB.
             refresh: how a changed group is replaced; default: launch first, then terminate.
+            termination: which machine goes first, and which for its age; default: as the cloud
+                has it.
             boot: further parts of the boot document.
             tags: put on everything that the cloud can tag.
 
@@ -119,6 +124,14 @@ class AutoScalingGroup(Construct):
             argument="refresh",
             path=path,
         )
+        terminations = by_cloud(
+            termination,
+            self.clouds,
+            kind=Termination,
+            default=_DEFAULT_TERMINATION,
+            argument="termination",
+            path=path,
+        )
         specs = {
             cloud: GroupSpec(
                 name=name,
@@ -130,6 +143,7 @@ class AutoScalingGroup(Construct):
                 capacity=sizes[cloud],
                 market=markets[cloud],
                 refresh=refreshes[cloud],
+                termination=terminations[cloud],
             )
             for cloud in self.clouds
         }

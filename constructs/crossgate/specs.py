@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
+from crossgate.model.termination import Termination
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -81,6 +82,7 @@ class GroupSpec(MachineSpec):
     capacity: Capacity
     market: Market = field(default_factory=OnDemand)
     refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
+    termination: Termination = field(default_factory=Termination)
 
 
 @dataclass(frozen=True, kw_only=True)

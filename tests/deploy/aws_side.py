@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time, timedelta
+
 from crossgate import (
     App,
     AwsCloud,
@@ -10,7 +12,9 @@ from crossgate import (
     GroupPlan,
     Image,
     Listener,
+    Scheduled,
     Spot,
+    Termination,
     TerraformStack,
 )
 from stacks.gateway import API
@@ -32,7 +36,19 @@ Gateway(
     clouds=[aws],
     services=[
         GroupPlan(
-            service=API, capacity=Capacity(2, 6), market=Spot(on_demand_base=1, max_price="0.05")
+            service=API,
+            capacity=Capacity(
+                2,
+                6,
+                scheduled=[
+                    Scheduled("day", at=time(7), time_zone="Europe/Berlin", minimum=4, maximum=6)
+                ],
+            ),
+            market=Spot(on_demand_base=1, max_price="0.05"),
+            termination=Termination(
+                policies=["oldest-launch-template"],
+                max_lifetime=timedelta(days=7),
+            ),
         )
     ],
     listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],

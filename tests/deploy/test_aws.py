@@ -34,6 +34,7 @@ KNOWN_UNTRUTHS = {
     ("aws_autoscaling_group", "launch_template"): "follows from latest_version",
     ("aws_autoscaling_group", "mixed_instances_policy"): "follows from latest_version",
     ("aws_autoscaling_group", "instance_maintenance_policy"): "moto knows no such policy",
+    ("aws_autoscaling_group", "max_instance_lifetime"): "moto forgets the lifetime",
     ("aws_autoscaling_group", "capacity_reservation_specification"): (
         "computed anew whenever the group changes at all"
     ),
@@ -118,6 +119,30 @@ def test_a_group_spans_both_private_subnets(deployed):
     assert len(group(deployed, API)["VPCZoneIdentifier"].split(",")) == 2
     zones = {i["AvailabilityZone"] for i in group(deployed, API)["Instances"]}
     assert zones <= {"us-east-1a", "us-east-1b"}
+
+
+def test_a_schedule_changes_the_bounds_and_not_the_size(deployed):
+    asked = deployed.aws.client("autoscaling").describe_scheduled_actions(AutoScalingGroupName=API)
+    (action,) = asked["ScheduledUpdateGroupActions"]
+    assert (action["Recurrence"], action["TimeZone"]) == ("0 7 * * *", "Europe/Berlin")
+    assert (action["MinSize"], action["MaxSize"]) == (4, 6)
+    assert "DesiredCapacity" not in action
+
+
+def test_a_deploy_leaves_the_bounds_that_a_schedule_made(deployed):
+    client = deployed.aws.client("autoscaling")
+    client.update_auto_scaling_group(AutoScalingGroupName=API, MinSize=1, MaxSize=4)
+    try:
+        planned = deployed.terraform("plan", "-no-color")
+        assert "min_size" not in planned.stdout
+        assert "max_size" not in planned.stdout
+    finally:
+        client.update_auto_scaling_group(AutoScalingGroupName=API, MinSize=2, MaxSize=6)
+
+
+def test_which_machine_goes_first(deployed):
+    found = group(deployed, API)
+    assert found["TerminationPolicies"] == ["OldestLaunchTemplate"]
 
 
 def test_the_spot_and_on_demand_split(deployed):

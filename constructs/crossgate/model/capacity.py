@@ -8,7 +8,8 @@ from typing import Annotated
 import pydantic
 
 from crossgate.errors import ConfigError
-from crossgate.model.value import value
+from crossgate.model.schedule import Scheduled
+from crossgate.model.value import Many, value
 
 
 @value
@@ -18,9 +19,11 @@ class Capacity:
     Attributes:
         minimum: never fewer than this; the group starts with it.
         maximum: never more than this; `minimum` where it is not given, which fixes the size.
+        scheduled: other bounds at certain moments, see `Scheduled`; default none. With them the
+            two above are those that the group starts with: a deploy leaves the bounds of the hour.
 
     Raises:
-        ConfigError: the minimum is above the maximum.
+        ConfigError: the minimum is above the maximum, or two schedules have one name.
 
     """
 
@@ -29,8 +32,10 @@ class Capacity:
         default=None, kw_only=False
     )
 
+    scheduled: Many[Scheduled] = ()
+
     def __post_init__(self) -> None:
-        """Refuse a range that is upside down."""
+        """Refuse a range that is upside down, and schedules that cannot be told apart."""
         if self.minimum > self.most:
             raise ConfigError(
                 "the minimum is above the maximum",
@@ -46,6 +51,10 @@ class Capacity:
                 got=f"Capacity({self.minimum})",
                 want="a maximum of at least 1",
             )
+
+        names = [one.name for one in self.scheduled]
+        if len(set(names)) < len(names):
+            raise ConfigError("two schedules have one name", path="Capacity: scheduled", got=names)
 
     @property
     def most(self) -> int:

@@ -75,15 +75,26 @@ class InstanceRefresh:
             to at least one machine more).
         warmup: how long a new machine needs before it counts; default one minute. On AWS it counts
             as healthy once it runs and this has passed, so it must cover boot and start.
+        checkpoints: shares of the group at which the replacing pauses, so that somebody can look;
+            rising. After the last one it goes on to the end by itself. Default: none.
+        checkpoint_delay: how long each pause is, up to two days; default one hour.
+        alarms: names of CloudWatch alarms that stop it: it fails when one of them rings. At most
+            ten; default none.
 
     """
 
     min_healthy: Share = 1.0
     max_healthy: Annotated[float, pydantic.Field(ge=1, le=2)] = 1.1
     warmup: Duration = timedelta(minutes=1)
+    checkpoints: Many[Annotated[float, pydantic.Field(gt=0, lt=1)]] = ()
+    checkpoint_delay: Duration = timedelta(hours=1)
+    alarms: Annotated[
+        Many[Annotated[str, pydantic.Field(min_length=1, max_length=255)]],
+        pydantic.Field(max_length=10),
+    ] = ()
 
     def __post_init__(self) -> None:
-        """Refuse bounds that AWS refuses: at most 100 percentage points apart."""
+        """Refuse what AWS refuses: RefreshPreferences of the Auto Scaling API."""
         if self.max_healthy - self.min_healthy > 1:
             raise ConfigError(
                 "the bounds are more than 1.0 apart",
@@ -91,3 +102,21 @@ class InstanceRefresh:
                 got=f"min_healthy={self.min_healthy}, max_healthy={self.max_healthy}",
                 want="max_healthy - min_healthy <= 1.0",
             )
+        percent = [round(share * 100) for share in self.checkpoints]
+        if percent != sorted(set(percent)):
+            raise ConfigError(
+                "each checkpoint must be above the one before, by a whole per cent",
+                path="InstanceRefresh: checkpoints",
+                got=self.checkpoints,
+                want="rising shares, such as [0.2, 0.5]",
+            )
+        if self.checkpoint_delay > _LONGEST_PAUSE:
+            raise ConfigError(
+                "is longer than AWS pauses",
+                path="InstanceRefresh: checkpoint_delay",
+                got=str(self.checkpoint_delay),
+                want="at most 2 days",
+            )
+
+
+_LONGEST_PAUSE = timedelta(days=2)

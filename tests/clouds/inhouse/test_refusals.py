@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,12 +12,15 @@ from crossgate import (
     Capacity,
     ConfigError,
     ConsulServers,
+    InstanceRefresh,
     Machine,
     NullCloud,
     OnDemand,
     Reference,
     RefusedError,
+    Scheduled,
     Spot,
+    Termination,
 )
 from crossgate.clouds.inhouse import Host
 from crossgate.specs import Ingress
@@ -38,6 +42,24 @@ def test_a_size_that_changes(stack):
     message = refused(rack(stack), group_spec(capacity=Capacity(2, 4)))
     assert "a group has one size" in message
     assert "Capacity(4) for this cloud" in message
+
+
+def test_a_size_that_changes_by_the_clock(stack):
+    morning = Scheduled("morning", at="07:00", time_zone="UTC", minimum=2)
+    message = refused(rack(stack), group_spec(capacity=Capacity(2, scheduled=[morning])))
+    assert "Capacity(2, 2), scheduled" in message
+
+
+def test_machines_that_go_by_themselves(stack):
+    message = refused(
+        rack(stack), group_spec(termination=Termination(max_lifetime=timedelta(days=30)))
+    )
+    assert "none goes by itself" in message
+
+
+def test_a_change_that_pauses(stack):
+    message = refused(rack(stack), group_spec(refresh=InstanceRefresh(checkpoints=[0.5])))
+    assert "with no pause and no alarm" in message
 
 
 def test_spot(stack):

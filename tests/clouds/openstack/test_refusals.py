@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from random import Random
 
 import pytest
@@ -11,6 +11,8 @@ from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.model.capacity import Capacity
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
+from crossgate.model.schedule import Scheduled
+from crossgate.model.termination import Termination
 from crossgate.terraform.engine import TerraformResource
 from tests.clouds.openstack.ids import by_ids, entry_spec, group_spec
 
@@ -20,6 +22,7 @@ LARGE = Document(
     files=[File("/opt/model", Random(1).randbytes(30_000).hex())],  # noqa: S311  # no secret
 )
 SLOW = InstanceRefresh(warmup=timedelta(hours=2))
+MORNING = Scheduled("morning", at=time(7), time_zone="Europe/Berlin", minimum=4, maximum=8)
 
 REFUSED = [
     ({}, {"market": Spot()}, "Jetstream2 has no spot market"),
@@ -33,6 +36,11 @@ REFUSED = [
     ({}, {"capacity": Capacity(2, 1000)}, "want: a maximum of 996"),
     ({}, {"capacity": Capacity(2, 900)}, "replacing all machines could take"),
     ({}, {"refresh": SLOW}, "got:  'warmup=2:00:00'"),
+    ({}, {"capacity": Capacity(2, 6, scheduled=[MORNING])}, "Heat has no clock"),
+    ({}, {"termination": Termination(policies=["newest-instance"])}, "removes its oldest machine"),
+    ({}, {"termination": Termination(max_lifetime=timedelta(days=7))}, "no machine for its age"),
+    ({}, {"refresh": InstanceRefresh(checkpoints=[0.5])}, "neither pauses nor listens"),
+    ({}, {"refresh": InstanceRefresh(alarms=["errors"])}, "neither pauses nor listens"),
     ({"volume_type": "luks"}, {"machine": Machine(cpu=2, memory=4, disk=50)}, "boot volume of a"),
     ({}, {"tags": {"team": "a,b"}}, "cannot be a tag of OpenStack"),
     ({}, {"tags": {"team": "x" * 60}}, "at most 60 characters"),
@@ -49,6 +57,11 @@ def test_a_group_is_refused_with_the_way_out(stack, lack, changes, message):
 def test_spot_is_built_on_demand_where_the_user_says_so(stack):
     cloud = by_ids(stack)
     assert list(cloud.refusals(group_spec(market=Spot(otherwise=OnDemand())))) == []
+
+
+def test_the_order_that_heat_has_anyway_is_accepted(stack):
+    asked = Termination(policies=["oldest-instance"])
+    assert list(by_ids(stack).refusals(group_spec(termination=asked))) == []
 
 
 def test_all_reasons_are_given_at_once(stack):

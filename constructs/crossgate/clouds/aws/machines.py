@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
 from crossgate.clouds.aws import limits
-from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup
+from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup, AutoscalingSchedule
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
 from crossgate.clouds.aws.bindings.data import DataAmi
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
@@ -17,16 +17,22 @@ from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.identity import instance_profile
 from crossgate.model.market import Spot
 from crossgate.model.names import shortened
+from crossgate.model.schedule import WEEK
+from crossgate.model.termination import Termination
 from crossgate.model.units import whole_seconds
 from crossgate.specs import Tagged
 from crossgate.terraform.engine import path_of
 from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
-    from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroupMixedInstancesPolicy
+    from crossgate.clouds.aws.bindings.autoscaling import (
+        AutoscalingGroupMixedInstancesPolicy,
+        AutoscalingGroupPreferences,
+    )
     from crossgate.clouds.aws.cloud import AwsCloud
     from crossgate.clouds.aws.firewall import AwsFirewall
     from crossgate.model.machine import Image, InstanceRefresh
+    from crossgate.model.schedule import Scheduled
     from crossgate.specs import GroupSpec, MachinesSpec
     from crossgate.terraform.engine import Construct
 
@@ -35,6 +41,11 @@ SPOT_CHOICES = 4
 
 CLUSTER_TAG = "crossgate-cluster"
 """The tag by which members of a cluster find each other."""
+
+_AS_AWS_HAS_IT = Termination()
+_AS_IT_IS = -1
+_DAY_NUMBERS = {day: (number + 1) % 7 for number, day in enumerate(WEEK)}
+"""Of cron, whose week begins with Sunday, 0."""
 
 _GRACE_SECONDS = 300
 _LEAST_HEALTHY = 100
@@ -71,6 +82,8 @@ def group(cloud: AwsCloud, scope: Construct, spec: GroupSpec) -> str:
         most=spec.capacity.most,
         refresh=spec.refresh,
         spot=spec.market if isinstance(spec.market, Spot) else None,
+        termination=spec.termination,
+        scheduled=spec.capacity.scheduled,
     )
 
 
@@ -105,6 +118,8 @@ class _Group:
         most: int,
         refresh: InstanceRefresh,
         spot: Spot | None = None,
+        termination: Termination = _AS_AWS_HAS_IT,
+        scheduled: Sequence[Scheduled] = (),
         entry: object = None,
     ) -> str:
         cloud, spec = self._cloud, self._spec
@@ -134,13 +149,12 @@ class _Group:
             },
             instance_refresh={
                 "strategy": "Rolling",
-                "preferences": {
-                    "min_healthy_percentage": round(refresh.min_healthy * 100),
-                    "max_healthy_percentage": round(refresh.max_healthy * 100),
-                    "instance_warmup": str(whole_seconds(refresh.warmup)),
-                    "skip_matching": True,
-                },
+                "preferences": _preferences(refresh),
             },
+            max_instance_lifetime=whole_seconds(termination.max_lifetime)
+            if termination.max_lifetime
+            else None,
+            termination_policies=[_camel(policy) for policy in termination.policies] or None,
             tag=[
                 {"key": key, "value": value, "propagate_at_launch": True}
                 for key, value in sorted(self._tags.items())
@@ -148,9 +162,31 @@ class _Group:
             # A machine that starts before its way out is there cannot install anything, and
             # cloud-init does not try again.
             depends_on=[*cloud.placement.ready],
+            # What a schedule made of the bounds is no drift: a deploy at night would bring the
+            # machines of the day back.
+            lifecycle={"ignore_changes": ["min_size", "max_size"]} if scheduled else None,
             provider=cloud.provider,
         )
+        for one in scheduled:
+            self._schedule(made, one)
         return made.name
+
+    def _schedule(self, group: AutoscalingGroup, scheduled: Scheduled) -> None:
+        days = ",".join(str(_DAY_NUMBERS[day]) for day in scheduled.days)
+        AutoscalingSchedule(
+            self._scope,
+            f"at-{scheduled.name}",
+            scheduled_action_name=scheduled.name,
+            autoscaling_group_name=group.name,
+            recurrence=f"{scheduled.at.minute} {scheduled.at.hour} * * "
+            f"{'*' if len(scheduled.days) == len(WEEK) else days}",
+            time_zone=scheduled.time_zone,
+            min_size=scheduled.minimum,
+            max_size=scheduled.most,
+            # The provider takes what is left out for 0, and -1 for no change.
+            desired_capacity=_AS_IT_IS if scheduled.desired is None else scheduled.desired,
+            provider=self._cloud.provider,
+        )
 
     def _mixed(self, spot: Spot, version: str) -> AutoscalingGroupMixedInstancesPolicy:
         return {
@@ -243,3 +279,24 @@ class _Group:
             provider=self._cloud.provider,
         )
         return found.root_device_name
+
+
+def _preferences(refresh: InstanceRefresh) -> AutoscalingGroupPreferences:
+    found: AutoscalingGroupPreferences = {
+        "min_healthy_percentage": round(refresh.min_healthy * 100),
+        "max_healthy_percentage": round(refresh.max_healthy * 100),
+        "instance_warmup": str(whole_seconds(refresh.warmup)),
+        "skip_matching": True,
+    }
+    if refresh.checkpoints:
+        # Without the last one AWS would stop at the one before, for ever.
+        found["checkpoint_percentages"] = [*(round(s * 100) for s in refresh.checkpoints), 100]
+        found["checkpoint_delay"] = str(whole_seconds(refresh.checkpoint_delay))
+    if refresh.alarms:
+        found["alarm_specification"] = {"alarms": list(refresh.alarms)}
+    return found
+
+
+def _camel(policy: str) -> str:
+    """Return the API's word for a policy: `oldest-instance` is `OldestInstance`."""
+    return "".join(word.capitalize() for word in policy.split("-"))

@@ -19,6 +19,7 @@ from crossgate.model.argument import checked, checked_many
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
+from crossgate.model.termination import Termination
 from crossgate.model.units import whole_seconds
 from crossgate.policy.name_taken_once import Names
 from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
@@ -118,9 +119,9 @@ class InHouse(Construct):
         """Return why these hosts cannot carry `spec`: sizes that change, spot, too few hosts."""
         if isinstance(spec, EntrySpec):
             return entry.refusals(self, spec)
-        found = catalogue.refusals(spec.machine, spec.name)
+        found = [*catalogue.refusals(spec.machine, spec.name), *_pauses(spec)]
         if isinstance(spec, GroupSpec):
-            found += [*_range(spec), *_spot(spec)]
+            found += [*_range(spec), *_spot(spec), *_termination(spec)]
         if found:
             return found
         count = spec.capacity.most if isinstance(spec, GroupSpec) else spec.count
@@ -261,15 +262,41 @@ def _check_addresses(
 
 
 def _range(spec: GroupSpec) -> list[RefusedError]:
-    if spec.capacity.minimum == spec.capacity.most:
-        return []
     least, most = spec.capacity.minimum, spec.capacity.most
+    if least == most and not spec.capacity.scheduled:
+        return []
     return [
         RefusedError(
             "in-house hosts are neither made nor unmade, so a group has one size",
             path=f"{spec.name}: capacity",
-            got=f"Capacity({least}, {most})",
+            got=f"Capacity({least}, {most})" + (", scheduled" if spec.capacity.scheduled else ""),
             do=f"Capacity({most}) for this cloud: capacity={{cloud: Capacity({most})}}",
+        )
+    ]
+
+
+def _pauses(spec: GroupSpec | MachinesSpec) -> list[RefusedError]:
+    if not (spec.refresh.checkpoints or spec.refresh.alarms):
+        return []
+    return [
+        RefusedError(
+            "in-house hosts are changed one after the other, with no pause and no alarm",
+            path=f"{spec.name}: refresh",
+            got={"checkpoints": spec.refresh.checkpoints, "alarms": spec.refresh.alarms},
+            do="leave them out for this cloud: refresh={aws: InstanceRefresh(...)}",
+        )
+    ]
+
+
+def _termination(spec: GroupSpec) -> list[RefusedError]:
+    if spec.termination == Termination():
+        return []
+    return [
+        RefusedError(
+            "in-house hosts are kept: none goes by itself",
+            path=f"{spec.name}: termination",
+            got=spec.termination,
+            do="leave it out for this cloud: termination={aws: Termination(...)}",
         )
     ]
 

@@ -138,6 +138,18 @@ class OpenStackCloud(Construct):
                 found += group.refusals(self, spec)
         if isinstance(spec, GroupSpec) and isinstance(spec.market, Spot):
             found += _spot(self.profile.name, spec)
+        if spec.refresh.checkpoints or spec.refresh.alarms:
+            found.append(
+                RefusedError(
+                    "a rollout in OpenStack neither pauses nor listens to alarms",
+                    path=f"{spec.name}: refresh",
+                    got={
+                        "checkpoints": spec.refresh.checkpoints,
+                        "alarms": spec.refresh.alarms,
+                    },
+                    do="leave them out for this cloud: refresh={aws: InstanceRefresh(...)}",
+                )
+            )
         too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, encoded=True)
         return [*found, too_long] if too_long else found
 

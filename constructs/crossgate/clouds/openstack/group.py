@@ -127,6 +127,7 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
                 want=f"at most {limits.PAUSE_SECONDS} seconds",
             )
         )
+    found += [*_scheduled(spec), *_termination(spec)]
     if cloud.profile.volume_type and catalogue.carrier(cloud.profile, spec.machine).volume:
         found.append(
             RefusedError(
@@ -137,6 +138,39 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
             )
         )
     return found
+
+
+def _scheduled(spec: GroupSpec) -> list[RefusedError]:
+    if not spec.capacity.scheduled:
+        return []
+    return [
+        RefusedError(
+            "Heat has no clock",
+            path=f"{spec.name}: capacity",
+            got=[one.name for one in spec.capacity.scheduled],
+            do="leave scheduled= out for this cloud: capacity={cloud: Capacity(2, 6)}; at the hour "
+            f"`openstack stack resource signal STACK {SCALE_UP}` adds a machine",
+        )
+    ]
+
+
+def _termination(spec: GroupSpec) -> list[RefusedError]:
+    """Heat removes the oldest member: `resize` of OS::Heat::AutoScalingGroup."""
+    asked = spec.termination
+    found: list[tuple[str, object]] = []
+    if asked.policies and asked.policies[0] != "oldest-instance":
+        found.append(("when a group shrinks Heat removes its oldest machine", asked.policies))
+    if asked.max_lifetime is not None:
+        found.append(("Heat replaces no machine for its age", asked.max_lifetime))
+    return [
+        RefusedError(
+            why,
+            path=f"{spec.name}: termination",
+            got=got,
+            do="leave it out for this cloud: termination={aws: Termination(...)}",
+        )
+        for why, got in found
+    ]
 
 
 def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:

@@ -297,3 +297,41 @@ class AutoscalingGroup(Resource, AutoscalingGroupAttributes):
         self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingGroupArguments]
     ) -> None:
         super().__init__(scope, id, arguments)
+
+
+class AutoscalingScheduleArguments(ResourceMeta, total=False):
+    autoscaling_group_name: Required[Str]
+    desired_capacity: Num
+    end_time: Str
+    max_size: Num
+    min_size: Num
+    recurrence: Str
+    scheduled_action_name: Required[Str]
+    start_time: Str
+    time_zone: Str
+
+
+class AutoscalingScheduleAttributes:
+    arn = attribute(str)
+    autoscaling_group_name = attribute(str)
+    desired_capacity = attribute(float)
+    end_time = attribute(str)
+    id = attribute(str)
+    max_size = attribute(float)
+    min_size = attribute(float)
+    recurrence = attribute(str)
+    scheduled_action_name = attribute(str)
+    start_time = attribute(str)
+    time_zone = attribute(str)
+
+
+class AutoscalingSchedule(Resource, AutoscalingScheduleAttributes):
+    """The resource `aws_autoscaling_schedule`."""
+
+    terraform_type = "aws_autoscaling_schedule"
+    arguments = AutoscalingScheduleArguments
+
+    def __init__(
+        self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingScheduleArguments]
+    ) -> None:
+        super().__init__(scope, id, arguments)
