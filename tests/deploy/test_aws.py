@@ -129,17 +129,6 @@ def test_a_schedule_changes_the_bounds_and_not_the_size(deployed):
     assert "DesiredCapacity" not in action
 
 
-def test_a_deploy_leaves_the_bounds_that_a_schedule_made(deployed):
-    client = deployed.aws.client("autoscaling")
-    client.update_auto_scaling_group(AutoScalingGroupName=API, MinSize=1, MaxSize=4)
-    try:
-        planned = deployed.terraform("plan", "-no-color")
-        assert "min_size" not in planned.stdout
-        assert "max_size" not in planned.stdout
-    finally:
-        client.update_auto_scaling_group(AutoScalingGroupName=API, MinSize=2, MaxSize=6)
-
-
 def test_which_machine_goes_first(deployed):
     found = group(deployed, API)
     assert found["TerminationPolicies"] == ["OldestLaunchTemplate"]
@@ -307,6 +296,17 @@ def test_a_second_plan_changes_nothing_but_the_known_untruths(deployed):
         for argument in _changed(change["change"])
     }
     assert changed == set(KNOWN_UNTRUTHS), planned.stdout
+
+
+def test_a_deploy_leaves_the_bounds_that_a_schedule_made(deployed):
+    # Late, for moto takes the group's other settings for nothing when they are not said again.
+    deployed.aws.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=API, MinSize=1, MaxSize=4
+    )
+    planned = deployed.terraform("plan", "-no-color")
+    assert planned.returncode == 0
+    assert "min_size" not in planned.stdout
+    assert "max_size" not in planned.stdout
 
 
 def test_destroy_leaves_nothing(deployed):
