@@ -58,7 +58,7 @@ class Account:
 
 
 class Emulator(Daemon):
-    """moto's server on loopback.
+    """moto's server on loopback (`lab.emulator`).
 
     Args:
         folder: where its log goes; made when it is absent.
@@ -74,7 +74,7 @@ class Emulator(Daemon):
 
     def __init__(self, folder: Path, *, groups: Sequence[Path] = ()) -> None:
         port = free_port()
-        command = (VENV_BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port))
+        command = (VENV_BIN / "python", "-m", "lab.emulator", str(port))
         super().__init__("moto", folder, *command, groups=groups)
         self.account = Account(url=f"http://127.0.0.1:{port}")
         self.wait(lambda: connect(port))
