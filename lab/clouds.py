@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from lab import aws_machines, cgroup, openstack
 from lab.aws import REGION, Account, Emulator, put_object
 from lab.aws_edge import AwsEdge
+from lab.control_plane.settings import PUBLIC
 from lab.deploy import Deployed, deploy
 from lab.edge import Edge
 from lab.received import Instance, short_names
@@ -103,14 +103,25 @@ class Clouds:
             router = self.lab.network.router
             self._around = AwsEdge(self.account, router, folder, bucket=BUCKET, groups=groups)
             self._stack.enter_context(self._around)
-            found = aws_machines.instances(self.account)
-            self.places[AWS] = Place(name=AWS, edge=self._around, instances=_named(AWS, found))
+            self._place(AWS, self._around)
             if self.project is not None:
                 led = openstack.entrances(self.project)
-                edge = Edge(led, router, folder / NOVA, groups=groups)
+                edge = Edge(
+                    led,
+                    router,
+                    folder / NOVA,
+                    more=[openstack.apis(router)],
+                    own=[PUBLIC],
+                    groups=groups,
+                )
                 self._stack.enter_context(edge)
-                found = openstack.instances(self.project)
-                self.places[NOVA] = Place(name=NOVA, edge=edge, instances=_named(NOVA, found))
+                self._place(NOVA, edge)
+
+    def _place(self, cloud: str, edge: Edge) -> None:
+        found = self._instances(cloud)
+        names = short_names(cloud, found)
+        instances = {names[instance.id]: instance for instance in found}
+        self.places[cloud] = Place(name=cloud, edge=edge, instances=instances)
 
     def _deploy(self, version: str, folder: Path) -> Deployed:
         bundle = build(version)
@@ -139,6 +150,7 @@ class Clouds:
             name=name,
             site=place.name,
             address=instance.address,
+            instance=instance.id,
             user_data=instance.user_data,
             files=self._around.files(name, instance.address),
         )
@@ -160,26 +172,40 @@ class Clouds:
     def replace(self, lost_name: str) -> Machine:
         """Let a machine of AWS vanish and its group make another, which boots; return that.
 
-        moto heals no group by itself: it is told what AWS would have found out. The edge keeps the
-        targets that it had, so this is for machines that are none.
+        moto heals no group by itself: it is told what AWS would have found out.
         """
-        place = self.places[AWS]
-        lost = place.instances[lost_name]
+        lost = self.places[AWS].instances[lost_name]
         self.machines.pop(lost_name).destroy()
         self.account.client("autoscaling").terminate_instance_in_auto_scaling_group(
             InstanceId=lost.id, ShouldDecrementDesiredCapacity=False
         )
-        known = {instance.id for instance in place.instances.values()}
-        (fresh,) = (i for i in aws_machines.instances(self.account) if i.id not in known)
-        role = lost_name.rstrip("0123456789")
-        new = next(
-            name for n in itertools.count(1) if (name := f"{role}{n}") not in place.instances
-        )
-        del place.instances[lost_name]
-        place.instances[new] = fresh
-        machine = self.lab.boot(self._order(place, new, fresh))
-        self.machines[new] = machine
+        (machine,) = self.catch_up(AWS)
         return machine
+
+    def catch_up(self, cloud: str) -> list[Machine]:
+        """Boot what a cloud has made since, and drop what it has taken away; return what is new.
+
+        The edge keeps the targets that it had, so this is for machines that are none.
+        """
+        place = self.places[cloud]
+        found = {instance.id: instance for instance in self._instances(cloud)}
+        known = {instance.id: name for name, instance in place.instances.items()}
+        fresh = [found[one] for one in found.keys() - known.keys()]
+        names = short_names(cloud, fresh, taken=place.instances)
+        for gone in known.keys() - found.keys():
+            del place.instances[known[gone]]
+            if machine := self.machines.pop(known[gone], None):
+                machine.destroy()
+        made = {names[instance.id]: instance for instance in fresh}
+        place.instances.update(made)
+        machines = self.lab.boot_all([self._order(place, name, one) for name, one in made.items()])
+        self.machines.update((machine.order.name, machine) for machine in machines)
+        return machines
+
+    def _instances(self, cloud: str) -> list[Instance]:
+        if cloud == AWS or self.project is None:
+            return aws_machines.instances(self.account)
+        return openstack.instances(self.project)
 
     def stop(self) -> None:
         """End the control planes and the load balancers; machines stay."""
@@ -191,8 +217,3 @@ class Clouds:
         yield
         self.phases[name] = time.monotonic() - began
         self.say(name, self.phases[name])
-
-
-def _named(cloud: str, found: Sequence[Instance]) -> dict[str, Instance]:
-    names = short_names(cloud, found)
-    return {names[instance.id]: instance for instance in found}

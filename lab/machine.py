@@ -75,7 +75,8 @@ class Machine:
         if order.user_data is None:
             files["/etc/cloud/cloud-init.disabled"] = b""
         else:
-            about = {"instance-id": f"i-{identity[:17]}", "local-hostname": order.name}
+            instance = order.instance or f"i-{identity[:17]}"
+            about = {"instance-id": instance, "local-hostname": order.name}
             files[f"/{_SEED}/meta-data"] = json.dumps(about).encode()
             files[f"/{_SEED}/user-data"] = order.user_data
         for path, data in {**files, **order.files}.items():

@@ -18,6 +18,7 @@ from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from openstack.connection import Connection
 
+from lab.control_plane.settings import ADDRESS, PORTS, PUBLIC
 from lab.received import Entrance, Health, Instance, Listening, Target
 from tools.toolbox import environment
 
@@ -58,6 +59,7 @@ class Project:
             "OS_PASSWORD": self.password,
             "OS_PROJECT_NAME": self.name,
             "OS_REGION_NAME": self.region,
+            "OS_ENDPOINT_TYPE": "internal",
             **_DOMAINS,
         }
 
@@ -74,13 +76,16 @@ class Project:
             user_domain_name="Default",
             project_domain_name="Default",
         )
-        return Connection(session=Session(auth=login), region_name=self.region)
+        return Connection(
+            session=Session(auth=login), region_name=self.region, interface="internal"
+        )
 
 
 def instances(project: Project) -> list[Instance]:
     """Return the machines of all server groups of the project, by group and name.
 
-    What belongs to no server group, an amphora of Octavia, is none of ours.
+    What belongs to no server group, an amphora of Octavia, is none of ours; what Nova still builds
+    is none yet, and what it deletes none any more.
     """
     cloud = project.operate()
     (owner,) = cloud.identity.projects(name=project.name)
@@ -99,7 +104,7 @@ def instances(project: Project) -> list[Instance]:
             firewalls=[group["name"] for group in server.security_groups],
         )
         for server in cloud.compute.servers(all_projects=True, project_id=owner.id)
-        if server.id in group_of
+        if server.id in group_of and _runs(server)
     ]
     return sorted(found, key=lambda machine: (machine.group, ip_address(machine.address)))
 
@@ -119,6 +124,11 @@ def entrances(project: Project) -> list[Entrance]:
         )
         for balancer in cloud.load_balancer.load_balancers(project_id=owner.id)
     ]
+
+
+def _runs(server: Any) -> bool:  # noqa: ANN401  (openstacksdk's)
+    # One that is being deleted is ACTIVE to the end, and loses its ports before.
+    return bool(server.status == "ACTIVE" and not server.task_state and server.security_groups)
 
 
 def _fixed_address(server: Any) -> str:  # noqa: ANN401  (openstacksdk's)
@@ -158,4 +168,22 @@ def given(project: Project) -> dict[str, str]:
     cloud = project.operate()
     (outside, *_) = cloud.network.networks(is_router_external=True)
     (image, *_) = (image for image in cloud.image.images() if image.visibility == "public")
-    return {"image": image.id, "external_network_id": outside.id}
+    return {
+        "image": image.id,
+        "external_network_id": outside.id,
+        "keystone": f"http://{PUBLIC}:{PORTS['keystone']}/v3",
+    }
+
+
+def apis(namespace: str) -> str:
+    """Return what leads machines from the catalogue's public address to the APIs, for HAProxy.
+
+    Args:
+        namespace: name of the router's network namespace, below /run/netns.
+
+    """
+    return "\n".join(
+        f"listen {name}\n    bind {PUBLIC}:{port} namespace {namespace}\n"
+        f"    server {name} {ADDRESS}:{port}\n"
+        for name, port in PORTS.items()
+    )

@@ -14,6 +14,7 @@ if given:
         clouds=given["clouds"],
         image=given.get("image", ""),
         external_network_id=given.get("external_network_id", ""),
+        keystone=given.get("keystone", ""),
     )
 given = app.node.try_get_context("rack")
 if given:

@@ -5,7 +5,8 @@ Nothing is rendered or guessed: `lab.aws_machines` and `lab.openstack` read it b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -104,15 +105,24 @@ class Entrance:
     listening: Sequence[Listening]
 
 
-def short_names(cloud: str, instances: Sequence[Instance]) -> dict[str, str]:
+def short_names(
+    cloud: str, instances: Sequence[Instance], *, taken: Collection[str] = ()
+) -> dict[str, str]:
     """Return a host name for each instance, by id: the cloud, what it is for, a number.
 
     A lab's names are at most eleven characters long: "aws-api2", "nova-disc1".
+
+    Args:
+        cloud: the cloud's name.
+        instances: in the order of their numbers.
+        taken: names that others have, or had.
+
     """
-    counted: dict[str, int] = {}
+    used = set(taken)
     names = {}
     for instance in instances:
         role = instance.group.rpartition("-")[2][:4]
-        counted[role] = counted.get(role, 0) + 1
-        names[instance.id] = f"{cloud}-{role}{counted[role]}"
+        free = (f"{cloud}-{role}{number}" for number in itertools.count(1))
+        names[instance.id] = next(name for name in free if name not in used)
+        used.add(names[instance.id])
     return names

@@ -44,6 +44,7 @@ class Order:
             after it.
         site: the network that it hangs on.
         address: its IPv4 address there.
+        instance: the cloud's own id of it, which cloud-init learns. Default: one of the lab's.
         user_data: the bytes that the cloud's API holds, plain or gzip, which cloud-init gets
             through a NoCloud seed. Default None: a bare machine with sshd and nothing else.
         authorized_key: the public key that the user `operator`, who may use sudo without a
@@ -58,6 +59,7 @@ class Order:
     name: str
     site: str
     address: str
+    instance: str | None = None
     user_data: bytes | None = None
     authorized_key: str | None = None
     memory: int | None = None

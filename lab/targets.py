@@ -73,6 +73,7 @@ TARGETS: Mapping[str, Target] = {
             gap=0.5,
         ),
         Target(key="drain", event="planned drain"),
+        Target(key="powered-off", event="service machine powered off"),
         Target(key="rolling-change", event="rolling change"),
         Target(key="reload", event="HAProxy reloads, 8 times"),
         Target(key="template-killed", event="consul-template on a balancer killed"),

@@ -142,6 +142,14 @@ def _drain(gateway: Running, site: Site) -> Effect:
     return Effect(victims=[victim], undo=undo)
 
 
+def _powered_off(gateway: Running, site: Site) -> Effect:
+    """Power a machine off as a cloud does that takes it away: its own systemd stops everything."""
+    victim = site.services[0]
+    machine = gateway.machine(victim)
+    machine.stop()
+    return Effect(victims=[victim], undo=machine.start)
+
+
 def _reload(gateway: Running, site: Site) -> Effect:
     for _ in range(_RELOADS):
         gateway.machine(site.balancers[0]).run("systemctl", "reload", "haproxy.service")
@@ -211,6 +219,7 @@ FAULTS: Mapping[str, Fault] = {
     "service-hangs": Fault(act=_service_hangs),
     "service-vanishes": Fault(act=_service_vanishes),
     "drain": Fault(act=_drain, hold=2.0),
+    "powered-off": Fault(act=_powered_off, hold=2.0),
     "reload": Fault(act=_reload, hold=2.0),
     "template-killed": Fault(act=_template_killed),
     "leader-killed": Fault(act=_leader_killed, hold=8.0),

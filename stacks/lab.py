@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate import (
@@ -20,6 +21,7 @@ from crossgate import (
     Construct,
     Gateway,
     GroupPlan,
+    Healing,
     Listener,
     OpenStackCloud,
     Spot,
@@ -46,6 +48,7 @@ class LabStack(TerraformStack):
         clouds: those that are up, of `AWS` and `NOVA`.
         image: id of an image in OpenStack; needed with `NOVA` alone.
         external_network_id: of the network that leads out of it; needed with `NOVA` alone.
+        keystone: its Keystone, as its machines reach it; needed with `NOVA` alone.
 
     """
 
@@ -58,6 +61,7 @@ class LabStack(TerraformStack):
         clouds: Collection[str],
         image: str = "",
         external_network_id: str = "",
+        keystone: str = "",
     ) -> None:
         """Describe everything once."""
         super().__init__(scope, id)
@@ -80,6 +84,8 @@ class LabStack(TerraformStack):
                 network="10.30.0.0/16",
                 image=image,
                 external_network_id=external_network_id,
+                # A lab has no patience, and breaks things all day.
+                healing=Healing(auth_url=keystone, after=timedelta(seconds=10), per_hour=100),
             )
         name = artifact.url.rpartition("/")[2]
         api = replace(

@@ -41,6 +41,7 @@ PUBLIC = [
     "GroupPlan",
     "HAProxy",
     "HAProxyNodes",
+    "Healing",
     "Host",
     "HttpCheck",
     "Image",

@@ -38,6 +38,7 @@ from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
     JETSTREAM2,
     ExistingNetwork,
+    Healing,
     NetworkByName,
     OpenStackCloud,
     OpenStackProfile,
@@ -76,6 +77,7 @@ __all__ = [
     "GroupPlan",
     "HAProxy",
     "HAProxyNodes",
+    "Healing",
     "Host",
     "HttpCheck",
     "Image",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Ingress,
         Join,
         MachinesSpec,
+        Watch,
         WatchedFile,
     )
 
@@ -97,12 +98,22 @@ class Cloud(Protocol):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build the machines that take the reserved places."""
 
+    def healer(self, scope: Construct, id: str, watch: Watch) -> Document | None:
+        """Return what a machine of `watch` needs to replace dead machines of the cloud's groups.
+
+        None where the cloud does so by itself, or has no groups.
+        """
+
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> Entry:
         """Build the address that leads to the machines of a reservation; closed until opened."""
 
 
 class Discovery(Protocol):
     """Who knows which machines run a service and are alive."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, in all clouds: with it groups say who watches them."""
 
     @property
     def clouds(self) -> Sequence[Cloud]:

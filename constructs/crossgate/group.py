@@ -141,6 +141,7 @@ class AutoScalingGroup(Construct):
                 joins=discovery.joins(cloud) if discovery else (),
                 tags=marks,
                 capacity=sizes[cloud],
+                cluster=discovery.name if discovery else None,
                 market=markets[cloud],
                 refresh=refreshes[cloud],
                 termination=terminations[cloud],

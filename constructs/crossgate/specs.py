@@ -77,9 +77,19 @@ class MachineSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSpec(MachineSpec):
-    """Machines that are all alike, as many as needed, made and unmade by the cloud."""
+    """Machines that are all alike, as many as needed, made and unmade by the cloud.
+
+    Attributes:
+        capacity: how many.
+        cluster: name of the discovery that watches them; None when nobody does.
+        market: at which price.
+        refresh: how changed machines are replaced.
+        termination: which machine goes first.
+
+    """
 
     capacity: Capacity
+    cluster: str | None = None
     market: Market = field(default_factory=OnDemand)
     refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
     termination: Termination = field(default_factory=Termination)
@@ -122,6 +132,21 @@ class EntrySpec:
     health_path: str
     reservation: Reservation
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """A discovery as other programs on its own machines ask it.
+
+    Attributes:
+        cluster: what it is called; no other discovery of the same account or project is.
+        program: a program and its first words. What may follow is in docs/contracts.md: `members`,
+            `recall NAME`, `record NAME` and `alone NAME COMMAND...`.
+
+    """
+
+    cluster: str
+    program: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crossgate import JETSTREAM2
-from lab.control_plane.settings import ADDRESS, PORTS, REGION
+from lab.control_plane.settings import ADDRESS, PORTS, PUBLIC, REGION
 
 PROJECT = "gateway"
 USER = "deployer"
@@ -50,8 +50,8 @@ def make_identity(cloud: Any, password: str) -> None:  # noqa: ANN401  (openstac
     identity.assign_domain_role_to_user(domain, keeper, role["admin"])
     for name, (kind, path) in _SERVICES.items():
         entry = identity.create_service(name=name, type=kind)
-        url = f"http://{ADDRESS}:{PORTS[name]}{path}"
-        for interface in ("public", "internal", "admin"):
+        for interface, host in (("public", PUBLIC), ("internal", ADDRESS), ("admin", ADDRESS)):
+            url = f"http://{host}:{PORTS[name]}{path}"
             identity.create_endpoint(
                 service_id=entry.id, interface=interface, region_id=REGION, url=url
             )

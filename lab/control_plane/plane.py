@@ -19,7 +19,15 @@ import trustme
 
 from lab.control_plane.contents import PROJECT, USER, make_identity, make_resources
 from lab.control_plane.packages import missing, versions
-from lab.control_plane.settings import ADDRESS, DATABASES, PORTS, RABBIT_PORT, REGION, Settings
+from lab.control_plane.settings import (
+    ADDRESS,
+    DATABASES,
+    PORTS,
+    PUBLIC,
+    RABBIT_PORT,
+    REGION,
+    Settings,
+)
 from lab.daemon import Daemon, connect
 from lab.openstack import Project
 from tools.toolbox import BOX, ToolError, digest
@@ -207,8 +215,11 @@ class ControlPlane:
             time.sleep(0.5)
 
     def _bootstrap(self) -> None:
-        url = f"http://{ADDRESS}:{PORTS['keystone']}/v3/"
-        places = [f"--bootstrap-{kind}-url={url}" for kind in ("public", "internal", "admin")]
+        hosts = {"public": PUBLIC, "internal": ADDRESS, "admin": ADDRESS}
+        places = [
+            f"--bootstrap-{kind}-url=http://{host}:{PORTS['keystone']}/v3/"
+            for kind, host in hosts.items()
+        ]
         self._run(
             *("keystone-manage", "--config-file", self._settings.file("keystone"), "bootstrap"),
             *("--bootstrap-region-id", REGION, *places),

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ADDRESS = "127.0.0.1"
+"""Where everything listens, and what the catalogue calls internal."""
+
+PUBLIC = "198.18.0.2"
+"""What the catalogue calls public: there the machines of a lab find the APIs, by `lab.clouds`."""
+
 REGION = "RegionOne"
 PORTS = {
     "keystone": 5000,
@@ -284,6 +289,7 @@ class Settings:
             "paste_deploy": {"api_paste_config": "/etc/heat/api-paste.ini"},
             "database": {"connection": self.database("heat")},
             "trustee": trustee,
+            "clients": {"endpoint_type": "internalURL"},
             "clients_keystone": {"auth_uri": f"http://{ADDRESS}:5000"},
             "heat_api": {"bind_host": ADDRESS, "bind_port": PORTS["heat"], "workers": 1},
             "keystone_authtoken": self._tokens("heat"),
@@ -308,6 +314,7 @@ class Settings:
                 "ca_private_key": self.folder / "keys/authority.key",
                 "server_certs_key_passphrase": self.password.ljust(32, "0")[:32],
             },
+            **{name: {"endpoint_type": "internalURL"} for name in ("glance", "neutron", "nova")},
             "health_manager": {"heartbeat_key": self.password, "bind_ip": ADDRESS},
             "controller_worker": {
                 "workers": 1,

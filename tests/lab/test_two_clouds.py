@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from lab.control_plane.plane import ControlPlane
 from lab.lab import Lab
 from lab.machine import until
 from lab.network import entered
+from lab.openstack import instances
 from lab.targets import judge
 from lab.thrift.client import Client
 from lab.trial import MODES, Trial
@@ -28,6 +30,7 @@ pytestmark = [
 ]
 
 PORT = 9000
+PYTHON = "/usr/bin/python3"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def who_serves(clouds: Clouds, address: str) -> str | None:
     try:
         with entered(clouds.lab.client_namespace):
             return asyncio.run(ask()).name
-    except (OSError, EOFError):
+    except (OSError, EOFError, TimeoutError):
         return None
 
 
@@ -112,6 +115,96 @@ def test_a_cloud_that_is_cut_off_costs_each_client_one_call_at_most(clouds, tmp_
     assert judge(result).lost == []
     assert {call.server.partition("-")[0] for call in result.calls if call.ok} == {AWS, NOVA}
     assert result.longest_gap < 3
+
+
+def healers_log(clouds: Clouds) -> str:
+    servers = [clouds.machines[f"{NOVA}-disc{number}"] for number in (1, 2, 3)]
+    asked = ("journalctl", "--unit=crossgate-heat-healer", "--output=cat", "--no-pager")
+    return "".join(server.run(*asked) for server in servers if server.running)
+
+
+def services(clouds: Clouds) -> dict[str, str]:
+    """Return the ids of the machines that OpenStack has for the service, by our names."""
+    there = {instance.id for instance in instances(clouds.project)}
+    placed = clouds.places[NOVA].instances
+    return {n: i.id for n, i in placed.items() if "-api" in n and i.id in there}
+
+
+def heal(clouds: Clouds, lost: str) -> None:
+    """Wait until another machine stands in for a lost one, boot it, and wait until it serves."""
+    until(lambda: lost not in services(clouds), seconds=90, what=f"{lost} is given up")
+    until(
+        lambda: len([i for i in instances(clouds.project) if i.group.endswith("-api")]) == 2,
+        seconds=60,
+        what="another machine is made",
+    )
+    (fresh,) = clouds.catch_up(NOVA)
+    (address,) = clouds.places[NOVA].addresses
+    name = fresh.order.name
+    until(lambda: who_serves(clouds, address) == name, seconds=60, what=f"{name} serves")
+
+
+def test_a_machine_that_vanishes_is_replaced_by_one_that_serves(clouds):
+    lost = min(services(clouds))
+    clouds.machines[lost].kill()
+    heal(clouds, lost)
+    assert "the cluster sees it dead" in healers_log(clouds)
+
+
+def test_a_machine_that_is_deleted_behind_heats_back_is_replaced(clouds):
+    lost = min(services(clouds))
+    clouds.project.operate().compute.delete_server(services(clouds)[lost])
+    heal(clouds, lost)
+    assert "Nova shows it as GONE" in healers_log(clouds)
+
+
+def test_half_the_machines_dead_at_once_are_a_cut_network_and_nobody_is_replaced(clouds):
+    before = services(clouds)
+    for name in before:
+        clouds.machines[name].kill()
+    until(
+        lambda: "heals nobody: 2 of 2 are dead at once" in healers_log(clouds),
+        seconds=60,
+        what="the healer refuses",
+    )
+    for name in before:
+        clouds.machines[name].start()
+    (address,) = clouds.places[NOVA].addresses
+    until(
+        lambda: {who_serves(clouds, address) for _ in range(10)} == set(before),
+        seconds=60,
+        what="both serve again",
+    )
+    assert services(clouds) == before
+
+
+def test_without_a_leader_nobody_is_replaced_until_there_is_one(clouds):
+    servers = [clouds.machines[f"{NOVA}-disc{number}"] for number in (1, 2)]
+    before = services(clouds)
+    for server in servers:
+        server.run("systemctl", "kill", "--signal=KILL", "consul")
+        server.run("systemctl", "stop", "consul")
+    lost = min(before)
+    clouds.machines[lost].kill()
+    time.sleep(20)  # twice as long as the healer waits
+    assert services(clouds) == before
+    for server in servers:
+        server.run("systemctl", "start", "consul")
+    heal(clouds, lost)
+
+
+def test_another_server_heals_when_the_one_that_did_has_vanished(clouds):
+    (holder,) = (
+        machine
+        for name, machine in clouds.machines.items()
+        if name.startswith(f"{NOVA}-disc")
+        and machine.run("pgrep", "--full", f"^{PYTHON} .*/heat_healer.py", check=False)
+    )
+    holder.kill()
+    lost = min(services(clouds))
+    clouds.machines[lost].kill()
+    heal(clouds, lost)
+    holder.start()
 
 
 def test_a_second_plan_of_openstack_is_empty(clouds):

@@ -21,7 +21,7 @@ from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
 from crossgate.policy.name_taken_once import Names
-from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, Watch
 from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
@@ -203,6 +203,10 @@ class AwsCloud(Construct):
         """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
         claim(scope, id)
         machines.fixed(self, Construct(scope, id), spec)
+
+    def healer(self, scope: Construct, id: str, watch: Watch) -> None:  # noqa: ARG002  (as asked)
+        """A group of AWS replaces its dead machines by itself."""
+        claim(scope, id)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
         """Build a network load balancer, with a fixed address in every zone where it can be."""

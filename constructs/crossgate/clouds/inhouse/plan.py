@@ -13,7 +13,7 @@ from crossgate.errors import ConfigError
 from crossgate.model.text import Reference
 from crossgate.model.units import Duration
 from crossgate.model.value import Many, value
-from crossgate.terraform.engine import TerraformVariable, stack_of
+from crossgate.terraform.variables import sensitive_variable
 
 if TYPE_CHECKING:
     from crossgate.terraform.engine import Construct
@@ -54,9 +54,7 @@ class Plan:
         """Make the cloud."""
         key: str | Reference | None = self.key
         if self.key_variable is not None:
-            stack = stack_of(scope)
-            if stack.node.try_find_child(self.key_variable) is None:
-                TerraformVariable(stack, self.key_variable, type="string", sensitive=True)
+            sensitive_variable(scope, self.key_variable, kind="string")
             key = Reference(f"${{var.{self.key_variable}}}")
         return InHouse(
             scope,

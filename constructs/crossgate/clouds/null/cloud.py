@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from crossgate.contracts import Cloud, Firewall
-    from crossgate.specs import Join
+    from crossgate.specs import Join, Watch
 
 
 @dataclass(eq=False)
@@ -62,6 +62,7 @@ class NullCloud(Construct):
         asked: every spec it was asked to build, in order.
         firewalls: every firewall it made.
         entries: every entry it made.
+        watches: every discovery that could have healed its groups.
 
     """
 
@@ -88,6 +89,7 @@ class NullCloud(Construct):
         self.asked: list[GroupSpec | MachinesSpec | EntrySpec] = []
         self.firewalls: list[NullFirewall] = []
         self.entries: list[NullEntry] = []
+        self.watches: list[Watch] = []
         self._refuses = tuple(refuses)
 
     @property
@@ -131,6 +133,11 @@ class NullCloud(Construct):
         """Remember the spec."""
         claim(scope, id)
         self.asked.append(spec)
+
+    def healer(self, scope: Construct, id: str, watch: Watch) -> None:
+        """Remember who watches."""
+        claim(scope, id)
+        self.watches.append(watch)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> NullEntry:
         """Remember the spec; return an entry at a documentation address."""

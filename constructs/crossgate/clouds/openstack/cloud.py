@@ -7,11 +7,12 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, entry, group, limits, machines
+from crossgate.clouds.openstack import catalogue, entry, group, healing, limits, machines
 from crossgate.clouds.openstack.bindings.data import DataImagesImageV2
 from crossgate.clouds.openstack.bindings.provider import OpenStackProvider
 from crossgate.clouds.openstack.entry import OpenStackEntry
 from crossgate.clouds.openstack.firewall import OpenStackFirewall
+from crossgate.clouds.openstack.healing import Healing
 from crossgate.clouds.openstack.network import (
     NetworkByName,
     OpenStackNetwork,
@@ -20,6 +21,7 @@ from crossgate.clouds.openstack.network import (
 )
 from crossgate.clouds.openstack.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
+from crossgate.model.argument import checked
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
@@ -29,10 +31,15 @@ from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
+    from crossgate.boot.document import Document
     from crossgate.clouds.openstack.machines import OpenStackReservation
     from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.contracts import Firewall
     from crossgate.model.machine import Image
+    from crossgate.specs import Watch
+
+
+_DEFAULT_HEALING = Healing()
 
 
 class OpenStackCloud(Construct):
@@ -61,6 +68,7 @@ class OpenStackCloud(Construct):
         external_network: str | None = None,
         external_network_id: str | None = None,
         key_pair: str | None = None,
+        healing: Healing | None = _DEFAULT_HEALING,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the cloud, and build its network when it is one of its own.
@@ -80,6 +88,7 @@ class OpenStackCloud(Construct):
             external_network_id: its id, or a token, which saves a look-up; default: the
                 profile's, else it is looked up by the name in the profile.
             key_pair: name of a key pair for SSH; default: none.
+            healing: when dead machines of its groups are replaced; None: never, by anybody.
             tags: put on everything in this cloud.
 
         Raises:
@@ -93,12 +102,15 @@ class OpenStackCloud(Construct):
         if isinstance(image, str) and not catalogue.is_id(image):
             image = catalogue.named_image(profile, image, path)
         check_tags(tags or {}, path)
+        checked((Healing, type(None)), healing, argument="healing", path=path)
 
         super().__init__(scope, id)
         self.profile = profile
         self.external_network = external_network or profile.external_network
         self.image = image
         self.key_pair = key_pair
+        self.region = region or profile.region
+        self.healing = healing
         self.tags = dict(tags or {})
         self.names = Names()
         self.provider = OpenStackProvider(
@@ -108,7 +120,7 @@ class OpenStackCloud(Construct):
             cloud=cloud,
             # An entry of clouds.yaml says where Keystone is; beside it the profile would win.
             auth_url=None if cloud else profile.auth_url,
-            region=region or profile.region,
+            region=self.region,
         )
         self.placement = build_network(
             self, chosen, name=name_of(self), external_network_id=external_network_id
@@ -182,6 +194,11 @@ class OpenStackCloud(Construct):
         """Build an instance for each reserved port, on different hosts where there are enough."""
         claim(scope, id)
         machines.fixed(self, Construct(scope, id), spec)
+
+    def healer(self, scope: Construct, id: str, watch: Watch) -> Document | None:
+        """Return the program that has Heat replace dead machines, and what it logs in with."""
+        claim(scope, id)
+        return healing.document(self, Construct(scope, id), watch)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry:
         """Build a load balancer with a floating address."""

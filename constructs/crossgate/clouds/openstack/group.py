@@ -7,7 +7,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, limits
+from crossgate.clouds.openstack import catalogue, healing, limits
 from crossgate.clouds.openstack.bindings.compute import ComputeServergroupV2
 from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
 from crossgate.clouds.openstack.machines import keep_apart, metadata
@@ -198,7 +198,7 @@ def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
         timeout=plan.minutes,
         # The provider waits for an update as long as for a deletion.
         timeouts={"create": wait, "update": wait, "delete": wait},
-        tags=words({**cloud.tags, **spec.tags}),
+        tags=[*words({**cloud.tags, **spec.tags}), *_healed(cloud, spec)],
         depends_on=cloud.placement.ready,
         provider=cloud.provider,
     )
@@ -238,9 +238,18 @@ def template_of(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> dic
                         "params": {"SIZE": {"get_attr": [GROUP, "current_size"]}},
                     }
                 }
-            }
+            },
+            **(
+                {healing.OUTPUT: {"value": healing.rules(cloud.healing)}}
+                if cloud.healing and spec.cluster
+                else {}
+            ),
         },
     }
+
+
+def _healed(cloud: OpenStackCloud, spec: GroupSpec) -> list[str]:
+    return [healing.tag(spec.cluster)] if cloud.healing and spec.cluster else []
 
 
 def _policy(by: int) -> dict[str, object]:

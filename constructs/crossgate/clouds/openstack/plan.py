@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from crossgate.clouds.openstack.cloud import OpenStackCloud
+from crossgate.clouds.openstack.healing import Healing
 from crossgate.clouds.openstack.network import ExistingNetwork, NetworkByName, OwnNetwork
 from crossgate.clouds.openstack.profile import PROFILES, OpenStackProfile
 from crossgate.errors import ConfigError
@@ -64,6 +65,7 @@ class Plan:
         external_network: name of the network that leads out; default: the profile's.
         external_network_id: its id; default: looked up by name.
         key_pair: name of a key pair.
+        healing: when dead machines of its groups are replaced; null: never.
         tags: put on everything in this cloud.
 
     """
@@ -80,6 +82,7 @@ class Plan:
     external_network: str | None = None
     external_network_id: str | None = None
     key_pair: str | None = None
+    healing: Healing | None = Healing()
     tags: Table[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,5 +117,6 @@ class Plan:
             external_network=self.external_network,
             external_network_id=self.external_network_id,
             key_pair=self.key_pair,
+            healing=self.healing,
             tags=self.tags,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossgate.boot.document import Command, Document, File, Unit, User
 from crossgate.boot.hashicorp import hashicorp
+from crossgate.boot.program import program
 from crossgate.discovery.consul.registration import registration
 from crossgate.discovery.consul.settings import (
     CONFIG_DIRECTORY,
@@ -18,20 +19,25 @@ from crossgate.model.text import Text, json_text
 from crossgate.specs import Tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from crossgate.model.service import Service
     from crossgate.model.text import TextLike
     from crossgate.specs import Join
 
+WATCH = "/usr/local/lib/crossgate/consul_watch.py"
+"""Where the program lies by which others on the machine ask Consul who is alive."""
+
 _Settings = dict[str, object]
 # In maintenance a machine leaves the balancers' lists. It takes them up to a second to notice
 # (consul-template's `wait`) and some more to reload.
+_NOTICED = "sleep 3"
 _LEAVE = (
     Command("! systemctl --quiet is-active consul || consul maint -enable -reason=change"),
-    Command("sleep 3"),
+    Command(_NOTICED),
 )
 _REJOIN = (Command("consul maint -disable"),)
+_INSTANCE = "/var/lib/cloud/data/instance-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
 
 
@@ -83,7 +89,16 @@ def client_document(
     """
     settings = _common(datacenter, join) | _client()
     return _document(
-        settings, gossip_key, [registration(service) for service in services], versions
+        settings, gossip_key, [registration(service) for service in services], versions, services
+    )
+
+
+def watch_document() -> Document:
+    """Return the program by which others on the machine ask Consul who is alive."""
+    return Document(
+        label="consul-watch",
+        packages=("python3",),
+        files=(program(WATCH, "crossgate.discovery.consul.programs", "consul_watch"),),
     )
 
 
@@ -92,6 +107,7 @@ def _document(
     gossip_key: TextLike,
     more: Sequence[File],
     versions: Versions | None,
+    services: Sequence[Service] = (),
 ) -> Document:
     # The key has a file of its own: whoever shows the settings does not show the secret.
     return Document.merge(
@@ -105,11 +121,23 @@ def _document(
                 _file("gossip.json", {"encrypt": Text.of(gossip_key)}),
                 *more,
             ),
-            units=(Unit("consul.service", _UNIT),),
-            leave=_LEAVE if more else (),
-            rejoin=_REJOIN if more else (),
+            units=(Unit("consul.service", _UNIT), *_leaving(services)),
+            leave=_LEAVE if services else (),
+            rejoin=_REJOIN if services else (),
         ),
     )
+
+
+def _leaving(services: Sequence[Service]) -> Iterator[Unit]:
+    """Yield what takes a machine that is being stopped out of the balancers' lists first.
+
+    systemd stops what is ordered after others before them: the machine is gone from the lists when
+    its services are told to end, whoever stops it: a person, its cloud as a group shrinks or rolls,
+    or a spot market.
+    """
+    if services:
+        after = " ".join(f"{service.name}.service" for service in services)
+        yield Unit("crossgate-leave.service", _LEAVING.format(after=after))
 
 
 def _file(name: str, settings: Mapping[str, object]) -> File:
@@ -200,10 +228,28 @@ def _discover_value(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+# Maintenance outlives a reboot, so it ends where the machine starts.
+_LEAVING = f"""\
+[Unit]
+Description=Out of the balancers' lists before the services stop
+After=consul.service {{after}}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'until consul maint -disable; do sleep 1; done'
+ExecStop=/bin/sh -c 'consul maint -enable -reason=stopping && {_NOTICED}'
+TimeoutStopSec=15
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 # A unit of our own rather than a drop-in for the package's: that one differs between releases
 # (its type, a condition on a file that we do not write), and this one serves a binary from
 # anywhere. It is named alike and so takes the other's place. The node's name is unique: a server
-# that takes a dead one's place has the same host name, and Consul keeps the two apart by this.
+# that takes a dead one's place has the same host name, and Consul keeps the two apart by this. By
+# the cloud's own id of the machine, which cloud-init writes, programs and people find its node.
 _UNIT = f"""\
 [Unit]
 Description=Consul agent
@@ -215,8 +261,9 @@ StartLimitIntervalSec=0
 Type=notify
 User={USER}
 Group={USER}
-ExecStart=/bin/sh -c 'exec /usr/bin/consul agent -config-dir={CONFIG_DIRECTORY} \
--node="$$(uname -n | cut -d. -f1)-$$(cut -c1-8 /etc/machine-id)"'
+ExecStart=/bin/sh -c 'id=$$(cat {_INSTANCE} 2>/dev/null) && set -- -node-meta="instance:$$id"; \
+exec /usr/bin/consul agent -config-dir={CONFIG_DIRECTORY} \
+-node="$$(uname -n | cut -d. -f1)-$$(cut -c1-8 /etc/machine-id)" "$$@"'
 ExecReload=/bin/kill -HUP $MAINPID
 TimeoutStartSec=infinity
 KillMode=mixed

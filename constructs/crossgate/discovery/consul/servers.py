@@ -6,8 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from crossgate.boot.document import Document
+from crossgate.boot.program import PYTHON
 from crossgate.connections import Connections
-from crossgate.discovery.consul.agent import client_document, server_document
+from crossgate.discovery.consul.agent import (
+    WATCH,
+    client_document,
+    server_document,
+    watch_document,
+)
 from crossgate.discovery.consul.settings import (
     DNS_PORT,
     GOSSIP_KEY_BYTES,
@@ -22,14 +29,13 @@ from crossgate.model.argument import checked, checked_tags
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.policy import odd_server_count
-from crossgate.specs import MachinesSpec
+from crossgate.specs import MachinesSpec, Watch
 from crossgate.terraform.checks import late_check
 from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_key
 
 if TYPE_CHECKING:
-    from crossgate.boot.document import Document
     from crossgate.contracts import Cloud, Firewall, Reservation
     from crossgate.model.service import Service
     from crossgate.model.text import Reference
@@ -104,6 +110,7 @@ class ConsulServers(Construct):
 
         super().__init__(scope, id)
         self.versions = versions
+        self._name = name
         self.connections = Connections(path)
         self._members: dict[Cloud, Firewall] = {}
         self._keys: dict[Cloud, Reference] = {}
@@ -127,12 +134,15 @@ class ConsulServers(Construct):
             specs[cloud] = MachinesSpec(
                 name=name,
                 machine=machines[cloud],
-                document=server_document(
-                    datacenter=cloud.name,
-                    gossip_key=self._keys[cloud],
-                    join=reservation.join,
-                    expected=counts[cloud],
-                    versions=versions,
+                document=Document.merge(
+                    server_document(
+                        datacenter=cloud.name,
+                        gossip_key=self._keys[cloud],
+                        join=reservation.join,
+                        expected=counts[cloud],
+                        versions=versions,
+                    ),
+                    *self._healing(cloud, child),
                 ),
                 firewalls=(own, worn),
                 joins=(reservation.join,),
@@ -149,6 +159,11 @@ class ConsulServers(Construct):
         for cloud, spec in specs.items():
             cloud.machines(children[cloud], "servers", spec)
         late_check(self, self._nobody_runs)
+
+    @property
+    def name(self) -> str:
+        """What the servers are called, in every cloud."""
+        return self._name
 
     @property
     def clouds(self) -> Sequence[Cloud]:
@@ -207,6 +222,11 @@ class ConsulServers(Construct):
         self._balancers.setdefault(service.name, []).append((service, member))
         for _, provider in self._providers.get(service.name, ()):
             _open(service, provider, member)
+
+    def _healing(self, cloud: Cloud, child: Construct) -> list[Document]:
+        watch = Watch(cluster=self._name, program=(PYTHON, WATCH))
+        healer = cloud.healer(child, "healer", watch)
+        return [watch_document(), healer] if healer else []
 
     def _refuse_namesakes(self, what: str, service: Service, member: Connections) -> None:
         name = service.name

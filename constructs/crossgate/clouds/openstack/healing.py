@@ -1,0 +1,192 @@
+"""Healing of Heat's groups: what is asked for, and the program that does it on other machines."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import pydantic
+
+from crossgate.boot.document import Document, File, Unit
+from crossgate.boot.program import PYTHON, program
+from crossgate.boot.systemd import command_line
+from crossgate.clouds.openstack import limits
+from crossgate.clouds.openstack.bindings.identity import IdentityApplicationCredentialV3
+from crossgate.errors import ConfigError
+from crossgate.model.names import shortened
+from crossgate.model.text import Reference, json_text
+from crossgate.model.units import Duration, whole_seconds
+from crossgate.model.value import value
+from crossgate.terraform.engine import path_of
+from crossgate.terraform.variables import sensitive_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crossgate.clouds.openstack.cloud import OpenStackCloud
+    from crossgate.specs import Watch
+    from crossgate.terraform.engine import Construct
+
+TAG = "crossgate-healing"
+"""Key of the tag of a stack whose group is healed; its value is the cluster that watches it."""
+
+OUTPUT = "healing"
+"""Output of the stack that holds the rules."""
+
+_UNIT_NAME = "crossgate-heat-healer.service"
+_NAME = "heat-healer"
+_PROGRAM = "/usr/local/lib/crossgate/heat_healer.py"
+_SETTINGS = "/etc/crossgate/heat-healer.json"
+_CREDENTIALS = "/etc/crossgate/heat-healer.clouds.yaml"
+_ENTRY = "crossgate"
+_EVERY_SECONDS = 5
+_ID = "application_credential_id"
+_SECRET = "application_credential_secret"  # noqa: S105  (the name of a setting)
+
+
+@value
+class Healing:
+    """When a dead machine of a group is replaced; it is one at a time.
+
+    A machine is dead when Nova shows it in ERROR or not at all; when the discovery has not seen it
+    alive for `after`; and when it has not joined within `grace`. See docs/groups/healing.md.
+
+    Attributes:
+        after: how long discovery must have seen it dead; default one minute.
+        grace: how long a new machine may take to boot and join; default ten minutes.
+        per_hour: machines of one group that are replaced within an hour, at most; default 4.
+        cut: share of a group that is not dead but cut off: when it is reached, by more than one
+            machine, nobody is replaced. Default 0.5.
+        credential_variable: name of a sensitive Terraform variable, an object with the `id` and the
+            `secret` of an application credential. Default: Terraform makes one, for which it must
+            itself log in with a password, or with an unrestricted one.
+        auth_url: the Keystone as the machines reach it; default: the profile's.
+        role: the one role of the application credential that the healer has; default "member",
+            which Heat's and Nova's own policies ask for.
+
+    """
+
+    after: Duration = timedelta(minutes=1)
+    grace: Duration = timedelta(minutes=10)
+    per_hour: Annotated[int, pydantic.Field(ge=1)] = 4
+    cut: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5
+    credential_variable: Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_]*$")] | None = None
+    auth_url: Annotated[str, pydantic.Field(pattern=r"^https?://\S+$")] | None = None
+    role: Annotated[str, pydantic.Field(min_length=1)] = "member"
+
+
+def tag(cluster: str) -> str:
+    """Return the tag of the stacks whose groups a cluster watches."""
+    return f"{TAG}={shortened(cluster, limits.TAG - len(TAG) - 1)}"
+
+
+def rules(healing: Healing) -> str:
+    """Return the rules as the healer reads them; durations in seconds."""
+    return json.dumps({
+        "after": whole_seconds(healing.after),
+        "grace": whole_seconds(healing.grace),
+        "per_hour": healing.per_hour,
+        "cut": healing.cut,
+    })  # fmt: skip
+
+
+def document(cloud: OpenStackCloud, scope: Construct, watch: Watch) -> Document | None:
+    """Return what lets a machine of the cluster heal the groups that the cluster watches.
+
+    The groups are found by a tag, and their rules lie with them: a group that comes, goes or
+    changes its rules does not change the machines that heal it.
+
+    Raises:
+        ConfigError: nobody says where Keystone is.
+
+    """
+    healing = cloud.healing
+    if healing is None or not cloud.profile.heat:
+        return None
+    url = healing.auth_url or cloud.profile.auth_url
+    if url is None:
+        raise ConfigError(
+            "groups heal only if their healer knows where Keystone is",
+            path=f"{path_of(cloud)}: healing",
+            got="no auth_url, in the profile or here",
+            want="the address of Keystone as the machines reach it",
+            do='healing=Healing(auth_url="https://.../v3"), or healing=None to go without',
+        )
+    login = _variable(scope, healing) or _credential(cloud, scope, watch, healing.role)
+    entry: dict[str, object] = {
+        "auth_type": "v3applicationcredential",
+        "auth": {"auth_url": url, **login},
+    }
+    if cloud.region is not None:
+        entry["region_name"] = cloud.region
+    settings = {
+        "cloud": _ENTRY,
+        "tag": tag(watch.cluster),
+        "every": _EVERY_SECONDS,
+        "metrics": f"/run/{_NAME}/metrics.prom",
+        "notes": _NAME,
+        "watch": list(watch.program),
+    }
+    return Document(
+        label=_NAME,
+        packages=("python3", "python3-openstacksdk"),
+        files=(
+            program(_PROGRAM, "crossgate.clouds.openstack.programs", "heat_healer"),
+            File(_SETTINGS, json.dumps(settings, indent=2) + "\n"),
+            # JSON is YAML.
+            File(_CREDENTIALS, json_text({"clouds": {_ENTRY: entry}}) + "\n", mode=0o600),
+        ),
+        units=(Unit(_UNIT_NAME, _unit(watch)),),
+    )
+
+
+def _variable(scope: Construct, healing: Healing) -> Mapping[str, Reference] | None:
+    name = healing.credential_variable
+    if name is None:
+        return None
+    sensitive_variable(scope, name, kind="object({ id = string, secret = string })")
+    return {_ID: Reference(f"${{var.{name}.id}}"), _SECRET: Reference(f"${{var.{name}.secret}}")}
+
+
+def _credential(
+    cloud: OpenStackCloud, scope: Construct, watch: Watch, role: str
+) -> Mapping[str, Reference]:
+    name = shortened(f"{watch.cluster}-healer", limits.NAME)
+    made = IdentityApplicationCredentialV3(
+        scope,
+        "login",
+        name=cloud.names.take("application credential", name, path_of(scope)),
+        description="replaces dead machines of groups; made by crossgate",
+        roles=[role],
+        provider=cloud.provider,
+    )
+    kind = IdentityApplicationCredentialV3
+    return {_ID: Reference(kind.id.of(made)), _SECRET: Reference(kind.secret.of(made))}
+
+
+def _unit(watch: Watch) -> str:
+    start = command_line([*watch.program, "alone", _NAME, PYTHON, _PROGRAM, _SETTINGS])
+    return f"""\
+[Unit]
+Description=Healer of the cloud's groups, on one machine at a time
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+DynamicUser=yes
+LoadCredential=clouds.yaml:{_CREDENTIALS}
+RuntimeDirectory={_NAME}
+RuntimeDirectoryMode=0755
+ExecStart={start}
+Restart=always
+RestartSec=5
+NoNewPrivileges=yes
+ProtectHome=yes
+ProtectSystem=strict
+PrivateDevices=yes
+
+[Install]
+WantedBy=multi-user.target
+"""

@@ -1,0 +1,1 @@
+"""Programs that members of Consul run; each is a file of its own there."""

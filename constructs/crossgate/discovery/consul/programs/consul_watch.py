@@ -1,0 +1,108 @@
+"""Answers what other programs of the machine ask of the cluster: who is alive, what was noted.
+
+    consul_watch.py members        print who is known, as JSON: {INSTANCE: {"name":, "alive":}}
+    consul_watch.py recall NAME    print what was noted under a name; nothing when nothing was
+    consul_watch.py record NAME    note what comes on standard input
+    consul_watch.py alone NAME COMMAND...   run a command on one machine of the cluster at a time
+
+INSTANCE is the cloud's own id of a machine. Every answer is the leader's: without a leader, or
+without an agent on this machine, the program says so and ends with 1. `alone` becomes
+`consul lock`, which ends the command when the lock is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+INSTANCE = "instance"
+"""The name, in a node's metadata, of the cloud's own id of its machine."""
+
+_AGENT = "http://127.0.0.1:8500/v1"
+_CONSUL = "/usr/bin/consul"
+_FOLDER = "crossgate"
+_SECONDS = 10.0
+_NOT_FOUND = 404
+
+
+def members(
+    nodes: Sequence[Mapping[str, Any]], checks: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, object]]:
+    """Return who is known and who of them is alive, by the cloud's own id.
+
+    A machine that lost its disk is known twice, by its old node and by its new one: it is alive
+    when either is.
+
+    Args:
+        nodes: what `/v1/catalog/nodes` answers.
+        checks: what `/v1/health/state/any` answers; `serfHealth` is the gossip's own verdict.
+
+    """
+    alive = {
+        check["Node"]
+        for check in checks
+        if check["CheckID"] == "serfHealth" and check["Status"] == "passing"
+    }
+    found: dict[str, dict[str, object]] = {}
+    for node in nodes:
+        instance = (node.get("Meta") or {}).get(INSTANCE)
+        if instance and not (found.get(instance) or {}).get("alive"):
+            found[instance] = {"name": node["Node"], "alive": node["Node"] in alive}
+    return found
+
+
+def main(arguments: Sequence[str]) -> str:
+    """Do what the arguments say; return what is to be printed."""
+    verb, *names = arguments
+    if verb == "alone":
+        name, *command = names
+        lock = ["consul", "lock", "-shell=false", "-child-exit-code", f"{_FOLDER}/{name}", *command]
+        os.execv(_CONSUL, lock)  # noqa: S606  (what the unit says)
+    if verb == "members" and not names:
+        # `consistent` asks the leader, who asks the others whether it still is.
+        nodes, checks = _ask("/catalog/nodes?consistent"), _ask("/health/state/any?consistent")
+        return json.dumps(members(json.loads(nodes), json.loads(checks))) + "\n"
+    (name,) = names
+    key = f"/kv/{_FOLDER}/{quote(name, safe='')}"
+    if verb == "recall":
+        try:
+            return _ask(f"{key}?raw&consistent").decode()
+        except HTTPError as error:
+            if error.code == _NOT_FOUND:
+                return ""
+            raise
+    if verb == "record":
+        _ask(key, sys.stdin.buffer.read())
+        return ""
+    raise ValueError(verb)
+
+
+def _ask(path: str, put: bytes | None = None) -> bytes:
+    token = os.environ.get("CONSUL_HTTP_TOKEN")
+    headers = {"X-Consul-Token": token} if token else {}
+    method = "GET" if put is None else "PUT"
+    request = Request(f"{_AGENT}{path}", data=put, headers=headers, method=method)  # noqa: S310
+    with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310  (the machine's own agent)
+        said: bytes = answer.read()
+    return said
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(main(sys.argv[1:]))
+    except ValueError:
+        sys.exit(__doc__)
+    except HTTPError as error:
+        sys.exit(f"Consul answers {error.code}: {error.read().decode(errors='replace').strip()}")
+    except URLError as error:
+        sys.exit(f"Consul's agent does not answer: {error.reason}")
+    except OSError as error:
+        sys.exit(f"Consul's agent does not answer: {error}")
