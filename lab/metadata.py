@@ -32,6 +32,9 @@ from lab.aws_machines import template_of
 ADDRESS = "169.254.169.254"
 """Where machines ask."""
 
+NOTICE: Final = "lab:spot-notice"
+"""Tag of a machine that EC2 is to take back; its value is when."""
+
 _TOKEN: Final = "X-aws-ec2-metadata-token"  # noqa: S105  (the name of a header)
 _LIFETIME: Final = f"{_TOKEN}-ttl-seconds"
 _LONGEST_SECONDS = 6 * 3600
@@ -99,6 +102,7 @@ class Metadata:
             "local-ipv4": lambda: machine["PrivateIpAddress"],
             "placement/availability-zone": lambda: zone,
             "placement/region": lambda: self._account.region,
+            "spot/instance-action": lambda: _notice(machine),
             "security-groups": lambda: "\n".join(
                 group["GroupName"] for group in machine["SecurityGroups"]
             ),
@@ -146,6 +150,13 @@ class Metadata:
             "Token": keys["SessionToken"],
             "Expiration": _time(keys["Expiration"]),
         })  # fmt: skip
+
+
+def _notice(machine: _Machine) -> str:
+    for tag in machine.get("Tags", ()):
+        if tag["Key"] == NOTICE:
+            return json.dumps({"action": "terminate", "time": tag["Value"]})
+    raise NotFound
 
 
 def _time(given: datetime) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from lab.aws_machines import template_of
 from lab.machine import Machine, until
+from lab.metadata import NOTICE
 from lab.network import entered
 from lab.thrift.client import Client
 from stacks.lab import AWS
@@ -187,6 +188,25 @@ def test_the_entrance_leaves_a_balancer_that_says_it_is_unfit(served):
         assert {who_serves(served, address) for _ in range(10)} <= set(APIS)
     served.machines["aws-edge1"].run("systemctl", "start", "haproxy")
     until(lambda: edge.fit()[target], seconds=40, what="it is taken back")
+
+
+def test_a_machine_that_ec2_takes_back_leaves_the_balancers_by_itself(served):
+    ec2 = served.account.client("ec2")
+    lost = served.places[AWS].instances["aws-api1"].id
+    address = served.places[AWS].addresses[0]
+    ec2.create_tags(Resources=[lost], Tags=[{"Key": NOTICE, "Value": "2026-01-01T00:02:00Z"}])
+    until(
+        lambda: {who_serves(served, address) for _ in range(10)} == {"aws-api2"},
+        seconds=30,
+        what="it is out of the lists",
+    )
+    machine = served.machines["aws-api1"]
+    assert machine.run("systemctl", "is-active", "api").strip() == "active"
+    said = machine.run("journalctl", "--unit=crossgate-spot-notice", "--output=cat")
+    assert "EC2 takes this machine back: terminate at 2026-01-01T00:02:00Z" in said
+    ec2.delete_tags(Resources=[lost], Tags=[{"Key": NOTICE}])
+    machine.run("systemctl", "restart", "crossgate-leave", "crossgate-spot-notice")
+    until(lambda: who_serves(served, address) == "aws-api1", seconds=30, what="it is back")
 
 
 def test_a_replaced_machine_serves_from_boot_alone(served):

@@ -171,3 +171,22 @@ def test_systemd_accepts_the_unit(tmp_path: Path, document: Document) -> None:
 def test_ports_are_those_that_agents_use() -> None:
     assert [str(ports) for ports in GOSSIP_PORTS] == ["tcp/8301", "udp/8301"]
     assert [str(ports) for ports in RPC_PORTS] == ["tcp/8300"]
+
+
+def leaving(document: Document) -> str:
+    (unit,) = (unit for unit in document.units if unit.name == "crossgate-leave.service")
+    return str(unit.text)
+
+
+def test_a_machine_leaves_the_lists_before_its_services_stop() -> None:
+    text = leaving(client())
+    assert "After=consul.service api.service web.service raw.service\n" in text
+    assert "ExecStop=/bin/sh -c 'consul maint -enable -reason=stopping && sleep 3'" in text
+
+
+def test_after_a_reboot_it_takes_work_again() -> None:
+    assert "ExecStart=/bin/sh -c 'until consul maint -disable" in leaving(client())
+
+
+def test_what_runs_no_service_has_nothing_to_leave() -> None:
+    assert [unit.name for unit in server().units] == ["consul.service"]

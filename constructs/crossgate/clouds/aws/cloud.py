@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import catalogue, limits, machines
+from crossgate.clouds.aws import catalogue, limits, machines, spot
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
@@ -136,13 +136,14 @@ class AwsCloud(Construct):
             self.instance_types(spec)
         except RefusedError as refusal:
             found.append(refusal)
-        too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
+        document = spot.heard(spec).document if isinstance(spec, GroupSpec) else spec.document
+        too_long = cloud_init.refusal(document, limit=limits.USER_DATA_BYTES, compressed=True)
         return [*found, too_long] if too_long else found
 
     def instance_types(self, spec: GroupSpec | MachinesSpec) -> tuple[str, ...]:
         """Return the instance types that may carry `spec`, several for a spot group."""
-        spot = isinstance(spec, GroupSpec) and isinstance(spec.market, Spot)
-        choices = machines.SPOT_CHOICES if spot else 1
+        on_spot = isinstance(spec, GroupSpec) and isinstance(spec.market, Spot)
+        choices = machines.SPOT_CHOICES if on_spot else 1
         return catalogue.instance_types(spec.machine, choices=choices, extra=self.extra_sizes)
 
     def firewall(self, scope: Construct, id: str, *, name: str) -> AwsFirewall:
@@ -197,7 +198,7 @@ class AwsCloud(Construct):
     def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
         """Build a launch template and an Auto Scaling group over all zones."""
         claim(scope, id)
-        return machines.group(self, Construct(scope, id), spec)
+        return machines.group(self, Construct(scope, id), spot.heard(spec))
 
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
