@@ -17,6 +17,7 @@ from crossgate import (
     GroupPlan,
     Listener,
     OpenStackCloud,
+    Scaling,
     Service,
     Spot,
     TerraformStack,
@@ -64,6 +65,10 @@ class GatewayStack(TerraformStack):
                     service=API,
                     capacity={aws: Capacity(2, 6), nova: Capacity(2, 4)},
                     market={aws: Spot(on_demand_base=1)},
+                    scaling={
+                        aws: [Scaling(on="cpu", target=0.6)],
+                        nova: [Scaling(on="connections", target=500)],
+                    },
                 )
             ],
             listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],

@@ -24,6 +24,7 @@ from crossgate import (
     Healing,
     Listener,
     OpenStackCloud,
+    Scaling,
     Spot,
     TerraformStack,
 )
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 
 AWS = "aws"
 NOVA = "nova"
+CONNECTIONS = Scaling(
+    on="connections",
+    target=40,
+    cooldown=timedelta(seconds=10),
+    calm=timedelta(seconds=30),
+)
+"""What a group follows: more of them than any trial of the lab opens, and less patience."""
+
 CLIENTS = "10.99.0.0/24"
 """Where the lab's clients are."""
 
@@ -104,6 +113,7 @@ class LabStack(TerraformStack):
                     service=api,
                     capacity={cloud: capacity[name] for name, cloud in built.items()},
                     market={built[AWS]: Spot(on_demand_base=1)} if AWS in built else {},
+                    scaling={built[NOVA]: [CONNECTIONS]} if NOVA in built else {},
                 )
             ],
             listeners=[Listener(port=9000, to=api, allow_from=[CLIENTS])],

@@ -61,6 +61,7 @@ PUBLIC = [
     "Ports",
     "Reference",
     "RefusedError",
+    "Scaling",
     "Scheduled",
     "Service",
     "ServiceFile",

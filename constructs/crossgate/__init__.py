@@ -24,6 +24,7 @@ from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.net import ANYWHERE, Ports
+from crossgate.model.scaling import Scaling
 from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
 from crossgate.model.termination import Termination
@@ -97,6 +98,7 @@ __all__ = [
     "Ports",
     "Reference",
     "RefusedError",
+    "Scaling",
     "Scheduled",
     "Service",
     "ServiceFile",

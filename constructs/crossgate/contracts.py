@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         Ingress,
         Join,
         MachinesSpec,
+        ScalingSpec,
+        Spec,
         Watch,
         WatchedFile,
     )
@@ -75,7 +77,11 @@ class Cloud(Protocol):
     def network(self) -> IPv4Network | None:
         """The address range of its machines; None when only Terraform learns it."""
 
-    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+    @property
+    def needs_figures(self) -> bool:
+        """Whether its balancers must tell the discovery how many connections each service has."""
+
+    def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`, with the way out; empty when it can.
 
         Asked before any resource is made; makes none itself.
@@ -95,11 +101,14 @@ class Cloud(Protocol):
         Returns a token of the cloud's own id of the group (an ASG's name, a Heat stack's id).
         """
 
+    def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
+        """Let a group of this cloud grow and shrink by a figure; several may be kept at once."""
+
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build the machines that take the reserved places."""
 
-    def healer(self, scope: Construct, id: str, watch: Watch) -> Document | None:
-        """Return what a machine of `watch` needs to replace dead machines of the cloud's groups.
+    def keeper(self, scope: Construct, id: str, watch: Watch) -> Document | None:
+        """Return what a machine of `watch` needs to heal the cloud's groups, and to scale them.
 
         None where the cloud does so by itself, or has no groups.
         """
@@ -114,6 +123,10 @@ class Discovery(Protocol):
     @property
     def name(self) -> str:
         """What it is called, in all clouds: with it groups say who watches them."""
+
+    @property
+    def watch(self) -> Watch:
+        """How programs on the machines of its members ask it."""
 
     @property
     def clouds(self) -> Sequence[Cloud]:

@@ -16,10 +16,11 @@ from crossgate.model.capacity import Capacity
 from crossgate.model.listener import Listener
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
+from crossgate.model.scaling import Scaling
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, checked_clouds, checked_place
-from crossgate.terraform.engine import Construct
+from crossgate.terraform.engine import Construct, path_of
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Discovery
@@ -38,6 +39,7 @@ class GroupPlan:
         machine: what a machine needs; default two processors and 4 GiB.
         refresh: how a changed group is replaced; default: launch first, then terminate.
         termination: which machine goes first, and which for its age; default: as the cloud has it.
+        scaling: what its size follows; default: nothing, until `groups[...].scale_on_...` says so.
 
     """
 
@@ -48,6 +50,7 @@ class GroupPlan:
     machine: PerCloud[Machine] = Machine(cpu=2, memory=4)
     refresh: PerCloud[InstanceRefresh] = InstanceRefresh()
     termination: PerCloud[Termination] = Termination()
+    scaling: PerCloud[Sequence[Scaling]] = ()
 
 
 class Gateway(Construct):
@@ -118,6 +121,8 @@ class Gateway(Construct):
             )
             for plan in services
         }
+        for plan in services:
+            _scale(self.groups[plan.service.name], plan.scaling)
         self.edge: Balanced = (balancer or HAProxy()).build(
             self,
             "edge",
@@ -184,6 +189,7 @@ class Gateway(Construct):
                         machine={clouds[n]: v for n, v in entry.machine.items()},
                         refresh={clouds[n]: v for n, v in entry.refresh.items()},
                         termination={clouds[n]: v for n, v in entry.termination.items()},
+                        scaling={clouds[n]: v for n, v in entry.scaling.items()},
                     )
                     for entry in read.services
                 ],
@@ -192,6 +198,13 @@ class Gateway(Construct):
                 balancer=read.balancer,
                 tags=read.tags,
             )
+
+
+def _scale(group: AutoScalingGroup, scaling: PerCloud[Sequence[Scaling]]) -> None:
+    for cloud in group.clouds:
+        given = scaling.get(cloud, ()) if isinstance(scaling, Mapping) else scaling
+        for one in checked_many(Scaling, given, argument="scaling", path=path_of(group)):
+            group.scale(one, clouds=[cloud])
 
 
 def _refuse_unknown(listeners: Sequence[Listener], names: Sequence[str], path: str) -> None:

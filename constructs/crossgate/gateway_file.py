@@ -19,6 +19,7 @@ from crossgate.model.listener import Listener, ListenerFields
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
 from crossgate.model.names import Label
+from crossgate.model.scaling import Scaling
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.model.value import Many, Table, problems, value
@@ -42,6 +43,7 @@ class Overrides:
         machine: what a machine needs there.
         refresh: how a changed group is replaced there.
         termination: which machine goes first there.
+        scaling: what its size follows there.
 
     """
 
@@ -50,6 +52,7 @@ class Overrides:
     machine: Machine | None = None
     refresh: InstanceRefresh | None = None
     termination: Termination | None = None
+    scaling: Many[Scaling] | None = None
 
 
 @value
@@ -62,6 +65,7 @@ class ServiceEntry(Service):
         machine: what a machine needs; default two processors and 4 GiB.
         refresh: how a changed group is replaced.
         termination: which machine goes first, and which for its age.
+        scaling: what its size follows; default: nothing.
         clouds: where it runs; default: in every cloud of the file.
         per_cloud: what differs in one cloud, by the cloud's name.
 
@@ -72,6 +76,7 @@ class ServiceEntry(Service):
     machine: Machine = Machine(cpu=2, memory=4)
     refresh: InstanceRefresh = InstanceRefresh()
     termination: Termination = Termination()
+    scaling: Many[Scaling] = ()
     clouds: Annotated[Many[Label], pydantic.Field(min_length=1)] = ()
     per_cloud: Table[Label, Overrides] = field(default_factory=dict)
 
@@ -125,6 +130,7 @@ class ServiceRead:
     machine: Mapping[str, Machine]
     refresh: Mapping[str, InstanceRefresh]
     termination: Mapping[str, Termination]
+    scaling: Mapping[str, Sequence[Scaling]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,14 +320,16 @@ def _crossed(root: GatewayFile) -> list[ConfigError]:
 
 def _service(entry: ServiceEntry, clouds: Sequence[str]) -> ServiceRead:
     where = list(entry.clouds) or list(clouds)
-    chosen = {
-        f.name: {
-            name: getattr(entry.per_cloud.get(name), f.name, None) or getattr(entry, f.name)
-            for name in where
-        }
+
+    def chosen(argument: str, cloud: str) -> Any:  # noqa: ANN401  (the type of the argument)
+        own = getattr(entry.per_cloud.get(cloud), argument, None)
+        return getattr(entry, argument) if own is None else own
+
+    values = {
+        f.name: {cloud: chosen(f.name, cloud) for cloud in where}
         for f in dataclasses.fields(Overrides)
     }
-    return ServiceRead(service=entry.bare(), clouds=where, **chosen)
+    return ServiceRead(service=entry.bare(), clouds=where, **values)
 
 
 def _place(data: object, loc: Sequence[int | str]) -> str:

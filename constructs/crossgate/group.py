@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate.boot.document import Document
@@ -14,11 +15,12 @@ from crossgate.model.argument import checked, checked_many, checked_role, checke
 from crossgate.model.capacity import Capacity
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand, Spot
+from crossgate.model.scaling import Scaling
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
-from crossgate.specs import GroupSpec
-from crossgate.terraform.engine import Construct
+from crossgate.specs import GroupSpec, ScalingSpec
+from crossgate.terraform.engine import Construct, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
@@ -142,6 +144,7 @@ class AutoScalingGroup(Construct):
                 tags=marks,
                 capacity=sizes[cloud],
                 cluster=discovery.name if discovery else None,
+                service=service.name,
                 market=markets[cloud],
                 refresh=refreshes[cloud],
                 termination=terminations[cloud],
@@ -153,14 +156,99 @@ class AutoScalingGroup(Construct):
         super().__init__(scope, id)
         self.connections = Connections(path)
         self.ids: dict[Cloud, str] = {}
+        self._specs = specs
+        self._children: dict[Cloud, Construct] = {}
         for cloud, spec in specs.items():
-            child = Construct(self, cloud.name)
+            child = self._children[cloud] = Construct(self, cloud.name)
             firewall = cloud.firewall(child, "firewall", name=name)
             self.connections.add(cloud, firewall)
             worn = (firewall, *(discovery.member_firewalls(cloud) if discovery else ()))
             self.ids[cloud] = cloud.group(child, "group", replace(spec, firewalls=worn))
         if discovery:
             discovery.provides(service, self.connections)
+
+    def scale_on_cpu(
+        self,
+        *,
+        target: float = 0.6,
+        cooldown: timedelta = timedelta(minutes=1),
+        calm: timedelta = timedelta(minutes=5),
+        shrink: bool = True,
+        clouds: Sequence[Cloud] | None = None,
+    ) -> None:
+        """Let the group grow and shrink so that its machines' processors are busy to `target`.
+
+        Args:
+            target: a share; default 0.6.
+            cooldown: see `Scaling`, as for what follows.
+            calm: default five minutes.
+            shrink: default True.
+            clouds: where; default all of the group's.
+
+        Raises:
+            ConfigError: a value is wrong, the size is fixed or follows that already, or a cloud
+                cannot do it.
+
+        """
+        self.scale(
+            Scaling(on="cpu", target=target, cooldown=cooldown, calm=calm, shrink=shrink),
+            clouds=clouds,
+        )
+
+    def scale_on_connections(
+        self,
+        *,
+        target: float,
+        cooldown: timedelta = timedelta(minutes=1),
+        calm: timedelta = timedelta(minutes=5),
+        shrink: bool = True,
+        clouds: Sequence[Cloud] | None = None,
+    ) -> None:
+        """Let the group grow and shrink so that each machine has `target` connections.
+
+        They are those that the balancers hold open to the service. Arguments and errors are those
+        of `scale_on_cpu`.
+        """
+        self.scale(
+            Scaling(on="connections", target=target, cooldown=cooldown, calm=calm, shrink=shrink),
+            clouds=clouds,
+        )
+
+    def scale(self, scaling: Scaling, *, clouds: Sequence[Cloud] | None = None) -> None:
+        """Let the group grow and shrink by a figure; with several, the one that asks for most wins.
+
+        Args:
+            scaling: the figure and its target.
+            clouds: where; default all of the group's.
+
+        Raises:
+            ConfigError: the size is fixed or follows that already, or a cloud cannot do it.
+
+        """
+        path = path_of(self)
+        checked(Scaling, scaling, argument="scaling", path=path)
+        asked: list[tuple[Cloud, ScalingSpec]] = []
+        for cloud in self.clouds if clouds is None else clouds:
+            if cloud not in self._specs:
+                raise ConfigError(
+                    "the group is not in this cloud",
+                    path=f"{path}: clouds",
+                    got=cloud,
+                    want=f"some of {', '.join(one.name for one in self.clouds)}",
+                )
+            spec = self._specs[cloud]
+            if spec.capacity.minimum == spec.capacity.most:
+                raise ConfigError(
+                    "the size is fixed",
+                    path=f"{path}/{cloud.name}",
+                    got=f"Capacity({spec.capacity.minimum})",
+                    want=f"a range, such as Capacity({spec.capacity.minimum}, "
+                    f"{2 * spec.capacity.minimum})",
+                )
+            asked.append((cloud, ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling)))
+        refuse(path, asked)
+        for cloud, one in asked:
+            cloud.scale(self._children[cloud], f"scale-on-{scaling.on}", one)
 
     def _document(self, cloud: Cloud, boot: Sequence[Document]) -> Document:
         parts = [service_document(self.service), *boot]

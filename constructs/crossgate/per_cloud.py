@@ -12,7 +12,7 @@ from crossgate.terraform.engine import Construct, claim, path_of, stack_of
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud
-    from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
+    from crossgate.specs import Spec
 
 _T = TypeVar("_T")
 
@@ -132,7 +132,7 @@ def by_cloud(
     return {cloud: table.get(cloud, default) for cloud in clouds}
 
 
-def refuse(path: str, asked: Sequence[tuple[Cloud, GroupSpec | MachinesSpec | EntrySpec]]) -> None:
+def refuse(path: str, asked: Sequence[tuple[Cloud, Spec]]) -> None:
     """Ask each cloud whether it can build its spec, before anything is made.
 
     Raises:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crossgate.contracts import Entry, Firewall, Reservation
     from crossgate.model.capacity import Capacity
     from crossgate.model.net import Ports
+    from crossgate.model.scaling import Scaling
     from crossgate.model.service import Service
     from crossgate.model.text import Text
 
@@ -82,6 +83,7 @@ class GroupSpec(MachineSpec):
     Attributes:
         capacity: how many.
         cluster: name of the discovery that watches them; None when nobody does.
+        service: name of what they run.
         market: at which price.
         refresh: how changed machines are replaced.
         termination: which machine goes first.
@@ -90,9 +92,26 @@ class GroupSpec(MachineSpec):
 
     capacity: Capacity
     cluster: str | None = None
+    service: str | None = None
     market: Market = field(default_factory=OnDemand)
     refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
     termination: Termination = field(default_factory=Termination)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingSpec:
+    """One figure by which a group that was built grows and shrinks.
+
+    Attributes:
+        group: the group's spec.
+        id: the token that building it returned.
+        scaling: the figure and its target.
+
+    """
+
+    group: GroupSpec
+    id: str
+    scaling: Scaling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,19 +153,25 @@ class EntrySpec:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+Spec = GroupSpec | MachinesSpec | EntrySpec | ScalingSpec
+"""What a cloud may refuse."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """A discovery as other programs on its own machines ask it.
+    """A discovery as other programs on its members' machines ask it.
 
     Attributes:
         cluster: what it is called; no other discovery of the same account or project is.
         program: a program and its first words. What may follow is in docs/contracts.md: `members`,
-            `recall NAME`, `record NAME` and `alone NAME COMMAND...`.
+            `recall NAME`, `record NAME`, `gather PREFIX` and `alone NAME COMMAND...`.
+        document: what brings the program to a machine.
 
     """
 
     cluster: str
     program: Sequence[str]
+    document: Document
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -117,27 +118,26 @@ def test_a_cloud_that_is_cut_off_costs_each_client_one_call_at_most(clouds, tmp_
     assert result.longest_gap < 3
 
 
-def healers_log(clouds: Clouds) -> str:
+def keepers_log(clouds: Clouds) -> str:
     servers = [clouds.machines[f"{NOVA}-disc{number}"] for number in (1, 2, 3)]
-    asked = ("journalctl", "--unit=crossgate-heat-healer", "--output=cat", "--no-pager")
+    asked = ("journalctl", "--unit=crossgate-heat-keeper", "--output=cat", "--no-pager")
     return "".join(server.run(*asked) for server in servers if server.running)
 
 
-def services(clouds: Clouds) -> dict[str, str]:
-    """Return the ids of the machines that OpenStack has for the service, by our names."""
-    there = {instance.id for instance in instances(clouds.project)}
-    placed = clouds.places[NOVA].instances
-    return {n: i.id for n, i in placed.items() if "-api" in n and i.id in there}
+def services(clouds: Clouds, *, new: bool = False) -> dict[str, str]:
+    """Return the ids of the machines that OpenStack has for the service, by our names.
+
+    One that is new, and has none yet, is left out or is called by its id.
+    """
+    named = {instance.id: name for name, instance in clouds.places[NOVA].instances.items()}
+    there = [one.id for one in instances(clouds.project) if one.group.endswith("-api")]
+    return {named.get(one, one): one for one in there if new or one in named}
 
 
 def heal(clouds: Clouds, lost: str) -> None:
     """Wait until another machine stands in for a lost one, boot it, and wait until it serves."""
     until(lambda: lost not in services(clouds), seconds=90, what=f"{lost} is given up")
-    until(
-        lambda: len([i for i in instances(clouds.project) if i.group.endswith("-api")]) == 2,
-        seconds=60,
-        what="another machine is made",
-    )
+    until(lambda: len(services(clouds, new=True)) == 2, seconds=60, what="another is made")
     (fresh,) = clouds.catch_up(NOVA)
     (address,) = clouds.places[NOVA].addresses
     name = fresh.order.name
@@ -148,14 +148,14 @@ def test_a_machine_that_vanishes_is_replaced_by_one_that_serves(clouds):
     lost = min(services(clouds))
     clouds.machines[lost].kill()
     heal(clouds, lost)
-    assert "the cluster sees it dead" in healers_log(clouds)
+    assert "the cluster sees it dead" in keepers_log(clouds)
 
 
 def test_a_machine_that_is_deleted_behind_heats_back_is_replaced(clouds):
     lost = min(services(clouds))
     clouds.project.operate().compute.delete_server(services(clouds)[lost])
     heal(clouds, lost)
-    assert "Nova shows it as GONE" in healers_log(clouds)
+    assert "Nova shows it as GONE" in keepers_log(clouds)
 
 
 def test_half_the_machines_dead_at_once_are_a_cut_network_and_nobody_is_replaced(clouds):
@@ -163,7 +163,7 @@ def test_half_the_machines_dead_at_once_are_a_cut_network_and_nobody_is_replaced
     for name in before:
         clouds.machines[name].kill()
     until(
-        lambda: "heals nobody: 2 of 2 are dead at once" in healers_log(clouds),
+        lambda: "heals nobody: 2 of 2 are dead at once" in keepers_log(clouds),
         seconds=60,
         what="the healer refuses",
     )
@@ -198,13 +198,30 @@ def test_another_server_heals_when_the_one_that_did_has_vanished(clouds):
         machine
         for name, machine in clouds.machines.items()
         if name.startswith(f"{NOVA}-disc")
-        and machine.run("pgrep", "--full", f"^{PYTHON} .*/heat_healer.py", check=False)
+        and machine.run("pgrep", "--full", f"^{PYTHON} -m heat_keeper", check=False)
     )
     holder.kill()
     lost = min(services(clouds))
     clouds.machines[lost].kill()
     heal(clouds, lost)
     holder.start()
+
+
+def test_a_group_grows_while_clients_hold_connections_and_shrinks_when_they_go(clouds):
+    (address,) = clouds.places[NOVA].addresses
+    with entered(clouds.lab.client_namespace):
+        held = [socket.create_connection((address, PORT), timeout=10) for _ in range(100)]
+    until(lambda: len(services(clouds, new=True)) == 3, seconds=90, what="a machine more")
+    clouds.catch_up(NOVA)
+    fresh = max(services(clouds))
+    until(lambda: who_serves(clouds, address) == fresh, seconds=60, what=f"{fresh} serves")
+    for connection in held:
+        connection.close()
+    until(lambda: len(services(clouds, new=True)) == 2, seconds=150, what="a machine fewer")
+    said = keepers_log(clouds)
+    assert "gateway-gw-api size: scale-up: 100 connections to 2 machines" in said
+    assert "gateway-gw-api size: scale-down: " in said
+    clouds.catch_up(NOVA)
 
 
 def test_a_second_plan_of_openstack_is_empty(clouds):

@@ -21,3 +21,19 @@ def program(path: str, package: str, module: str) -> File:
     """
     text = files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")
     return File(path, text)
+
+
+def package(folder: str, name: str) -> tuple[File, ...]:
+    """Return the files of a package that `PYTHON -m` runs on a machine, with `folder` in its path.
+
+    Args:
+        folder: where the package's own folder lies there.
+        name: the package, of which the machine knows the last part.
+
+    """
+    own = name.rpartition(".")[2]
+    return tuple(
+        File(f"{folder}/{own}/{file.name}", file.read_text(encoding="utf-8"))
+        for file in sorted(files(name).iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".py")
+    )

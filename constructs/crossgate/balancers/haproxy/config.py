@@ -74,6 +74,11 @@ def configuration(
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
 
 
+def backend(listener: Listener) -> str:
+    """Return the name of a listener's frontend and backend."""
+    return f"{listener.to.name}-{listener.port}"
+
+
 def _global(max_connections: int, drain: timedelta, layout: Layout) -> Text:
     return _section(
         "# Discovery writes this file, and haproxy-apply puts it in place: edits are lost.\nglobal",
@@ -163,7 +168,7 @@ def _health(port: int) -> Text:
 
 
 def _listener(listener: Listener) -> Text:
-    name = f"{listener.to.name}-{listener.port}"
+    name = backend(listener)
     idle = _time(listener.idle, f"Listener({listener.port}): idle")
     return _section(
         f"frontend {name}",

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from crossgate.balancers.haproxy.config import backend
 from crossgate.balancers.haproxy.settings import LAYOUT, Layout
-from crossgate.boot.document import Document, File
+from crossgate.boot.document import Document, File, Unit
 from crossgate.boot.program import PYTHON, program
+from crossgate.boot.systemd import command_line
 from crossgate.model.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossgate.model.listener import Listener
     from crossgate.model.text import TextLike
+    from crossgate.specs import Watch
 
 _PROGRAMS = "crossgate.balancers.haproxy.programs"
 
 DROP_IN = "/etc/systemd/system/haproxy.service.d/crossgate.conf"
 """What is said about Debian's own unit."""
+
+_FIGURES_SECONDS = 5
 
 MOST_LISTENERS = 512
 """So many sockets are kept over a restart."""
@@ -51,6 +60,61 @@ def haproxy_document(
             layout.states,
         ),
     )
+
+
+def figures_document(
+    listeners: Sequence[Listener], watch: Watch, *, layout: Layout = LAYOUT
+) -> Document:
+    """Return what tells the discovery how many connections this balancer has to each service.
+
+    Args:
+        listeners: of the balancer.
+        watch: the discovery.
+        layout: where the files lie.
+
+    """
+    settings = {
+        "every": _FIGURES_SECONDS,
+        "service_of": {backend(listener): listener.to.name for listener in listeners},
+        "socket": layout.socket,
+        "watch": list(watch.program),
+    }
+    start = command_line([PYTHON, layout.figures, layout.figures_settings])
+    return Document.merge(
+        watch.document,
+        Document(
+            label="haproxy-figures",
+            packages=("python3",),
+            files=(
+                program(layout.figures, _PROGRAMS, "haproxy_figures"),
+                File(layout.figures_settings, json.dumps(settings, indent=2) + "\n"),
+            ),
+            units=(Unit("crossgate-haproxy-figures.service", _FIGURES.format(start=start)),),
+        ),
+    )
+
+
+# HAProxy's socket is root's.
+_FIGURES = """\
+[Unit]
+Description=Tells the cluster how many connections each service has
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=exec
+ExecStart={start}
+Restart=always
+RestartSec=5
+NoNewPrivileges=yes
+ProtectHome=yes
+ProtectSystem=strict
+PrivateDevices=yes
+PrivateTmp=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 def _drop_in(layout: Layout) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.config import configuration
-from crossgate.balancers.haproxy.document import haproxy_document
+from crossgate.balancers.haproxy.document import figures_document, haproxy_document
 from crossgate.balancers.haproxy.settings import HEALTH_PATH, HEALTH_PORT, STATS_PORT
 from crossgate.boot.document import Document
 from crossgate.connections import Connections
@@ -132,6 +132,7 @@ class HAProxyNodes(Construct):
                 haproxy_document(stats_password=random_password(child, "stats")),
                 discovery.agent(cloud, ()),
                 discovery.keep(cloud, file),
+                *self._figures(cloud, discovery),
                 *boot,
             )
             specs[cloud] = MachinesSpec(
@@ -162,6 +163,11 @@ class HAProxyNodes(Construct):
             discovery.balances(listener.to, self.connections)
             for source in listener.allow_from:
                 self.connections.allow_from(source, port=listener.port)
+
+    def _figures(self, cloud: Cloud, discovery: Discovery) -> list[Document]:
+        if not cloud.needs_figures:
+            return []
+        return [figures_document(self.listeners, discovery.watch)]
 
 
 def _checked_listeners(

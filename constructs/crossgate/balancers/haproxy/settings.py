@@ -25,6 +25,8 @@ class Layout:
         login: the stats page's `user:password`, readable by root only.
         apply: the script that makes a staged file the live one.
         process: the program that carries sockets and servers' states over to the next process.
+        figures: the program that tells the cluster how many connections each service has.
+        figures_settings: what it is to tell, and to whom.
         states: which servers were fit when HAProxy was last reloaded.
         chroot: an empty directory in which HAProxy locks itself up; Debian's package makes it.
         socket: the runtime API, for root only; Debian's package makes its directory.
@@ -36,6 +38,8 @@ class Layout:
     login: str = "/etc/haproxy/stats.login"
     apply: str = "/usr/local/sbin/haproxy-apply"
     process: str = "/usr/local/lib/crossgate/haproxy_process.py"
+    figures: str = "/usr/local/lib/crossgate/haproxy_figures.py"
+    figures_settings: str = "/etc/crossgate/haproxy-figures.json"
     states: str = "/var/lib/crossgate/haproxy.states"
     chroot: str = "/var/lib/haproxy"
     socket: str = "/run/haproxy/admin.sock"

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import catalogue, limits, machines, spot
+from crossgate.clouds.aws import catalogue, limits, machines, scaling, spot
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
@@ -21,7 +21,7 @@ from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
 from crossgate.policy.name_taken_once import Names
-from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, Watch
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec, Watch
 from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
@@ -123,8 +123,15 @@ class AwsCloud(Construct):
         """The construct id."""
         return id_of(self)
 
-    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+    @property
+    def needs_figures(self) -> bool:
+        """AWS does not scale by what balancers see."""
+        return False
+
+    def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why AWS cannot build `spec`: an unknown size, a tag, user data too long."""
+        if isinstance(spec, ScalingSpec):
+            return scaling.refusals(spec)
         found: list[RefusedError] = []
         try:
             check_tags(spec.tags, spec.name)
@@ -200,12 +207,17 @@ class AwsCloud(Construct):
         claim(scope, id)
         return machines.group(self, Construct(scope, id), spot.heard(spec))
 
+    def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
+        """Make a target tracking policy of the group."""
+        claim(scope, id)
+        scaling.scale(self, Construct(scope, id), spec)
+
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
         claim(scope, id)
         machines.fixed(self, Construct(scope, id), spec)
 
-    def healer(self, scope: Construct, id: str, watch: Watch) -> None:  # noqa: ARG002  (as asked)
+    def keeper(self, scope: Construct, id: str, watch: Watch) -> None:  # noqa: ARG002  (as asked)
         """A group of AWS replaces its dead machines by itself."""
         claim(scope, id)
 

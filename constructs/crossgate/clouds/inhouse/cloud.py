@@ -22,7 +22,7 @@ from crossgate.model.net import ipv4_network
 from crossgate.model.termination import Termination
 from crossgate.model.units import whole_seconds
 from crossgate.policy.name_taken_once import Names
-from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, Watch
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec, Watch
 from crossgate.terraform.engine import Construct, claim, id_of, path_of
 
 if TYPE_CHECKING:
@@ -115,10 +115,17 @@ class InHouse(Construct):
         """The construct id."""
         return id_of(self)
 
-    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+    @property
+    def needs_figures(self) -> bool:
+        """Nothing grows here."""
+        return False
+
+    def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why these hosts cannot carry `spec`: sizes that change, spot, too few hosts."""
         if isinstance(spec, EntrySpec):
             return entry.refusals(self, spec)
+        if isinstance(spec, ScalingSpec):
+            return [_scaling(spec)]
         found = [*catalogue.refusals(spec.machine, spec.name), *_pauses(spec)]
         if isinstance(spec, GroupSpec):
             found += [*_range(spec), *_spot(spec), *_termination(spec)]
@@ -177,7 +184,16 @@ class InHouse(Construct):
             entry=reservation.entry,
         )
 
-    def healer(self, scope: Construct, id: str, watch: Watch) -> None:  # noqa: ARG002  (as asked)
+    def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
+        """Refuse: the hosts are there already, all of them.
+
+        Raises:
+            RefusedError: always.
+
+        """
+        raise _scaling(spec).at(f"{path_of(scope)}/{id}")
+
+    def keeper(self, scope: Construct, id: str, watch: Watch) -> None:  # noqa: ARG002  (as asked)
         """There are no groups that could make another machine."""
         claim(scope, id)
 
@@ -303,6 +319,15 @@ def _termination(spec: GroupSpec) -> list[RefusedError]:
             do="leave it out for this cloud: termination={aws: Termination(...)}",
         )
     ]
+
+
+def _scaling(spec: ScalingSpec) -> RefusedError:
+    return RefusedError(
+        "hosts are there already: their number does not follow the load",
+        path=spec.group.name,
+        got=f"scaling on {spec.scaling.on}",
+        do="leave this cloud out: scale_on_...(clouds=[...])",
+    )
 
 
 def _spot(spec: GroupSpec) -> list[RefusedError]:

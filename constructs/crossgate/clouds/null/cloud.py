@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.net import ipv4_network
 from crossgate.model.text import Text
-from crossgate.specs import Addresses, EntrySpec, GroupSpec, Ingress, MachinesSpec
+from crossgate.specs import (
+    Addresses,
+    EntrySpec,
+    GroupSpec,
+    Ingress,
+    MachinesSpec,
+    ScalingSpec,
+    Spec,
+)
 from crossgate.terraform.engine import Construct, claim, id_of
 
 if TYPE_CHECKING:
@@ -62,7 +70,7 @@ class NullCloud(Construct):
         asked: every spec it was asked to build, in order.
         firewalls: every firewall it made.
         entries: every entry it made.
-        watches: every discovery that could have healed its groups.
+        watches: every discovery that could have kept its groups.
 
     """
 
@@ -86,7 +94,7 @@ class NullCloud(Construct):
         path = claim(scope, id)
         self.network = ipv4_network(network, path) if network else None
         super().__init__(scope, id)
-        self.asked: list[GroupSpec | MachinesSpec | EntrySpec] = []
+        self.asked: list[Spec] = []
         self.firewalls: list[NullFirewall] = []
         self.entries: list[NullEntry] = []
         self.watches: list[Watch] = []
@@ -97,9 +105,15 @@ class NullCloud(Construct):
         """The construct id."""
         return id_of(self)
 
-    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+    @property
+    def needs_figures(self) -> bool:
+        """It never scales, but shows what it were told."""
+        return True
+
+    def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return the reasons it was told to have."""
-        return [RefusedError(reason, path=spec.name) for reason in self._refuses]
+        name = spec.group.name if isinstance(spec, ScalingSpec) else spec.name
+        return [RefusedError(reason, path=name) for reason in self._refuses]
 
     def firewall(self, scope: Construct, id: str, *, name: str) -> NullFirewall:
         """Return a firewall that remembers."""
@@ -134,7 +148,12 @@ class NullCloud(Construct):
         claim(scope, id)
         self.asked.append(spec)
 
-    def healer(self, scope: Construct, id: str, watch: Watch) -> None:
+    def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
+        """Remember the spec."""
+        claim(scope, id)
+        self.asked.append(spec)
+
+    def keeper(self, scope: Construct, id: str, watch: Watch) -> None:
         """Remember who watches."""
         claim(scope, id)
         self.watches.append(watch)

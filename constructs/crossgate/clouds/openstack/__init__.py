@@ -1,7 +1,7 @@
 """OpenStack: Heat groups, instances on reserved ports, security groups, Octavia entries."""
 
 from crossgate.clouds.openstack.cloud import OpenStackCloud
-from crossgate.clouds.openstack.healing import Healing
+from crossgate.clouds.openstack.keeper import Healing
 from crossgate.clouds.openstack.network import ExistingNetwork, NetworkByName, OwnNetwork
 from crossgate.clouds.openstack.profile import JETSTREAM2, Flavor, OpenStackProfile
 

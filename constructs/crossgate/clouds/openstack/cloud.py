@@ -7,12 +7,12 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, entry, group, healing, limits, machines
+from crossgate.clouds.openstack import catalogue, entry, group, keeper, limits, machines
 from crossgate.clouds.openstack.bindings.data import DataImagesImageV2
 from crossgate.clouds.openstack.bindings.provider import OpenStackProvider
 from crossgate.clouds.openstack.entry import OpenStackEntry
 from crossgate.clouds.openstack.firewall import OpenStackFirewall
-from crossgate.clouds.openstack.healing import Healing
+from crossgate.clouds.openstack.keeper import Healing
 from crossgate.clouds.openstack.network import (
     NetworkByName,
     OpenStackNetwork,
@@ -26,7 +26,7 @@ from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
 from crossgate.policy.name_taken_once import Names
-from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec
 from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.contracts import Firewall
     from crossgate.model.machine import Image
+    from crossgate.model.scaling import Scaling
     from crossgate.specs import Watch
 
 
@@ -88,7 +89,8 @@ class OpenStackCloud(Construct):
             external_network_id: its id, or a token, which saves a look-up; default: the
                 profile's, else it is looked up by the name in the profile.
             key_pair: name of a key pair for SSH; default: none.
-            healing: when dead machines of its groups are replaced; None: never, by anybody.
+            healing: when dead machines of its groups are replaced; None: never, by anybody, and
+                no group is scaled either.
             tags: put on everything in this cloud.
 
         Raises:
@@ -111,6 +113,7 @@ class OpenStackCloud(Construct):
         self.key_pair = key_pair
         self.region = region or profile.region
         self.healing = healing
+        self.scalings: dict[str, list[Scaling]] = {}
         self.tags = dict(tags or {})
         self.names = Names()
         self.provider = OpenStackProvider(
@@ -132,8 +135,15 @@ class OpenStackCloud(Construct):
         """The construct id."""
         return id_of(self)
 
-    def refusals(self, spec: GroupSpec | MachinesSpec | EntrySpec) -> Sequence[RefusedError]:
+    @property
+    def needs_figures(self) -> bool:
+        """Whether its groups are kept: the keeper scales by what the balancers see."""
+        return self.profile.heat and self.healing is not None
+
+    def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
+        if isinstance(spec, ScalingSpec):
+            return keeper.scaling_refusals(self, spec)
         found: list[RefusedError] = []
         try:
             check_tags(spec.tags, spec.name)
@@ -190,15 +200,20 @@ class OpenStackCloud(Construct):
         claim(scope, id)
         return group.group(self, Construct(scope, id), spec)
 
+    def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
+        """Write down among the group's rules, for the keeper, what its size follows."""
+        claim(scope, id)
+        self.scalings.setdefault(spec.id, []).append(spec.scaling)
+
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an instance for each reserved port, on different hosts where there are enough."""
         claim(scope, id)
         machines.fixed(self, Construct(scope, id), spec)
 
-    def healer(self, scope: Construct, id: str, watch: Watch) -> Document | None:
-        """Return the program that has Heat replace dead machines, and what it logs in with."""
+    def keeper(self, scope: Construct, id: str, watch: Watch) -> Document | None:
+        """Return the program that has Heat heal and scale groups, and what it logs in with."""
         claim(scope, id)
-        return healing.document(self, Construct(scope, id), watch)
+        return keeper.document(self, Construct(scope, id), watch)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry:
         """Build a load balancer with a floating address."""

@@ -7,7 +7,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, healing, limits
+from crossgate.clouds.openstack import catalogue, keeper, limits
 from crossgate.clouds.openstack.bindings.compute import ComputeServergroupV2
 from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
 from crossgate.clouds.openstack.machines import keep_apart, metadata
@@ -17,14 +17,15 @@ from crossgate.model.names import shortened
 from crossgate.model.text import Reference, json_text
 from crossgate.model.units import whole_seconds
 from crossgate.terraform.engine import path_of
-from crossgate.terraform.locals import local_text
+from crossgate.terraform.locals import late_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from crossgate.clouds.openstack.cloud import OpenStackCloud
     from crossgate.model.capacity import Capacity
     from crossgate.model.machine import InstanceRefresh
+    from crossgate.model.scaling import Scaling
     from crossgate.specs import GroupSpec
     from crossgate.terraform.engine import Construct
 
@@ -184,7 +185,12 @@ def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
     plan = rollout(spec.capacity, spec.refresh)
     wait = f"{plan.minutes + _MARGIN_MINUTES}m"
     name = cloud.names.take("Heat stack", shortened(spec.name, limits.STACK_NAME), path_of(scope))
-    text = local_text(scope, "template", json_text(template_of(cloud, scope, spec)))
+    member = _member(cloud, scope, spec, plan)
+    scalings: list[Scaling] = []
+    # What its size follows is said when the group is there.
+    (text,) = late_texts(
+        scope, "template", 1, lambda: [json_text(template_of(cloud, spec, member, scalings))]
+    )
     made = OrchestrationStackV1(
         scope,
         "stack",
@@ -198,15 +204,22 @@ def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
         timeout=plan.minutes,
         # The provider waits for an update as long as for a deletion.
         timeouts={"create": wait, "update": wait, "delete": wait},
-        tags=[*words({**cloud.tags, **spec.tags}), *_healed(cloud, spec)],
+        tags=[*words({**cloud.tags, **spec.tags}), *_kept(cloud, spec)],
         depends_on=cloud.placement.ready,
         provider=cloud.provider,
     )
+    cloud.scalings[made.id] = scalings
     return made.id
 
 
-def template_of(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> dict[str, object]:
+def template_of(
+    cloud: OpenStackCloud,
+    spec: GroupSpec,
+    member: Mapping[str, object],
+    scalings: Sequence[Scaling] = (),
+) -> dict[str, object]:
     """Return the template of the stack."""
+    cooldown = min([_COOLDOWN_SECONDS, *(whole_seconds(scaling.cooldown) for scaling in scalings)])
     plan = rollout(spec.capacity, spec.refresh)
     return {
         "heat_template_version": _TEMPLATE_VERSION,
@@ -217,17 +230,17 @@ def template_of(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> dic
                 "properties": {
                     "min_size": spec.capacity.minimum,
                     "max_size": spec.capacity.most,
-                    "cooldown": _COOLDOWN_SECONDS,
+                    "cooldown": cooldown,
                     "rolling_updates": {
                         "min_in_service": plan.in_service,
                         "max_batch_size": plan.batch,
                         "pause_time": plan.pause,
                     },
-                    "resource": _member(cloud, scope, spec, plan),
+                    "resource": member,
                 },
             },
-            SCALE_UP: _policy(1),
-            SCALE_DOWN: _policy(-1),
+            SCALE_UP: _policy(1, cooldown),
+            SCALE_DOWN: _policy(-1, cooldown),
         },
         # Heat's provider empties all outputs, silently, when one is not a string.
         "outputs": {
@@ -240,7 +253,7 @@ def template_of(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> dic
                 }
             },
             **(
-                {healing.OUTPUT: {"value": healing.rules(cloud.healing)}}
+                {keeper.OUTPUT: {"value": keeper.rules(cloud.healing, spec, scalings)}}
                 if cloud.healing and spec.cluster
                 else {}
             ),
@@ -248,18 +261,18 @@ def template_of(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> dic
     }
 
 
-def _healed(cloud: OpenStackCloud, spec: GroupSpec) -> list[str]:
-    return [healing.tag(spec.cluster)] if cloud.healing and spec.cluster else []
+def _kept(cloud: OpenStackCloud, spec: GroupSpec) -> list[str]:
+    return [keeper.tag(spec.cluster)] if cloud.healing and spec.cluster else []
 
 
-def _policy(by: int) -> dict[str, object]:
+def _policy(by: int, cooldown: int) -> dict[str, object]:
     return {
         "type": "OS::Heat::ScalingPolicy",
         "properties": {
             "auto_scaling_group_id": {"get_resource": GROUP},
             "adjustment_type": "change_in_capacity",
             "scaling_adjustment": by,
-            "cooldown": _COOLDOWN_SECONDS,
+            "cooldown": cooldown,
         },
     }
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from crossgate.clouds.openstack.cloud import OpenStackCloud
-from crossgate.clouds.openstack.healing import Healing
+from crossgate.clouds.openstack.keeper import Healing
 from crossgate.clouds.openstack.network import ExistingNetwork, NetworkByName, OwnNetwork
 from crossgate.clouds.openstack.profile import PROFILES, OpenStackProfile
 from crossgate.errors import ConfigError

@@ -142,7 +142,7 @@ class ConsulServers(Construct):
                         expected=counts[cloud],
                         versions=versions,
                     ),
-                    *self._healing(cloud, child),
+                    *self._keeping(cloud, child),
                 ),
                 firewalls=(own, worn),
                 joins=(reservation.join,),
@@ -164,6 +164,11 @@ class ConsulServers(Construct):
     def name(self) -> str:
         """What the servers are called, in every cloud."""
         return self._name
+
+    @property
+    def watch(self) -> Watch:
+        """How programs on members' machines ask Consul."""
+        return Watch(cluster=self._name, program=(PYTHON, WATCH), document=watch_document())
 
     @property
     def clouds(self) -> Sequence[Cloud]:
@@ -223,10 +228,9 @@ class ConsulServers(Construct):
         for _, provider in self._providers.get(service.name, ()):
             _open(service, provider, member)
 
-    def _healing(self, cloud: Cloud, child: Construct) -> list[Document]:
-        watch = Watch(cluster=self._name, program=(PYTHON, WATCH))
-        healer = cloud.healer(child, "healer", watch)
-        return [watch_document(), healer] if healer else []
+    def _keeping(self, cloud: Cloud, child: Construct) -> list[Document]:
+        keeper = cloud.keeper(child, "keeper", self.watch)
+        return [self.watch.document, keeper] if keeper else []
 
     def _refuse_namesakes(self, what: str, service: Service, member: Connections) -> None:
         name = service.name

@@ -9,9 +9,9 @@ from crossgate.terraform.attribute import attribute
 from crossgate.terraform.resource import Resource, ResourceMeta
 
 if TYPE_CHECKING:
-    from typing import Required, Unpack
+    from typing import Annotated, Required, Unpack
 
-    from crossgate.terraform.arguments import Block, Blocks, Bool, ListOf, Num, Str
+    from crossgate.terraform.arguments import Block, Blocks, Bool, Items, ListOf, Num, Str
     from crossgate.terraform.engine import Construct
 
 
@@ -295,6 +295,179 @@ class AutoscalingGroup(Resource, AutoscalingGroupAttributes):
 
     def __init__(
         self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingGroupArguments]
+    ) -> None:
+        super().__init__(scope, id, arguments)
+
+
+class AutoscalingPolicyDimensions(Table, total=False):
+    name: Required[Str]
+    value: Required[Str]
+
+
+class AutoscalingPolicyMetric(Table, total=False):
+    dimensions: Blocks[AutoscalingPolicyDimensions]
+    metric_name: Required[Str]
+    namespace: Required[Str]
+
+
+class AutoscalingPolicyMetricStat(Table, total=False):
+    metric: Required[Block[AutoscalingPolicyMetric]]
+    stat: Required[Str]
+    unit: Str
+
+
+class AutoscalingPolicyMetricDataQueries(Table, total=False):
+    expression: Str
+    id: Required[Str]
+    label: Str
+    metric_stat: Block[AutoscalingPolicyMetricStat]
+    return_data: Bool
+
+
+class AutoscalingPolicyCustomizedCapacityMetricSpecification(Table, total=False):
+    metric_data_queries: Required[
+        Annotated[Blocks[AutoscalingPolicyMetricDataQueries], Items(1, 10)]
+    ]
+
+
+class AutoscalingPolicyCustomizedLoadMetricSpecification(Table, total=False):
+    metric_data_queries: Required[
+        Annotated[Blocks[AutoscalingPolicyMetricDataQueries], Items(1, 10)]
+    ]
+
+
+class AutoscalingPolicyCustomizedScalingMetricSpecification(Table, total=False):
+    metric_data_queries: Required[
+        Annotated[Blocks[AutoscalingPolicyMetricDataQueries], Items(1, 10)]
+    ]
+
+
+class AutoscalingPolicyPredefinedLoadMetricSpecification(Table, total=False):
+    predefined_metric_type: Required[Str]
+    resource_label: Str
+
+
+class AutoscalingPolicyPredefinedMetricPairSpecification(Table, total=False):
+    predefined_metric_type: Required[Str]
+    resource_label: Str
+
+
+class AutoscalingPolicyPredefinedScalingMetricSpecification(Table, total=False):
+    predefined_metric_type: Required[Str]
+    resource_label: Str
+
+
+class AutoscalingPolicyMetricSpecification(Table, total=False):
+    customized_capacity_metric_specification: Block[
+        AutoscalingPolicyCustomizedCapacityMetricSpecification
+    ]
+    customized_load_metric_specification: Block[AutoscalingPolicyCustomizedLoadMetricSpecification]
+    customized_scaling_metric_specification: Block[
+        AutoscalingPolicyCustomizedScalingMetricSpecification
+    ]
+    predefined_load_metric_specification: Block[AutoscalingPolicyPredefinedLoadMetricSpecification]
+    predefined_metric_pair_specification: Block[AutoscalingPolicyPredefinedMetricPairSpecification]
+    predefined_scaling_metric_specification: Block[
+        AutoscalingPolicyPredefinedScalingMetricSpecification
+    ]
+    target_value: Required[Num]
+
+
+class AutoscalingPolicyPredictiveScalingConfiguration(Table, total=False):
+    max_capacity_breach_behavior: Str
+    max_capacity_buffer: Str
+    metric_specification: Required[Block[AutoscalingPolicyMetricSpecification]]
+    mode: Str
+    scheduling_buffer_time: Str
+
+
+class AutoscalingPolicyStepAdjustment(Table, total=False):
+    metric_interval_lower_bound: Str
+    metric_interval_upper_bound: Str
+    scaling_adjustment: Required[Num]
+
+
+class AutoscalingPolicyMetricDimension(Table, total=False):
+    name: Required[Str]
+    value: Required[Str]
+
+
+class AutoscalingPolicyMetricsMetricStat(Table, total=False):
+    metric: Required[Block[AutoscalingPolicyMetric]]
+    period: Num
+    stat: Required[Str]
+    unit: Str
+
+
+class AutoscalingPolicyMetrics(Table, total=False):
+    expression: Str
+    id: Required[Str]
+    label: Str
+    metric_stat: Block[AutoscalingPolicyMetricsMetricStat]
+    return_data: Bool
+
+
+class AutoscalingPolicyCustomizedMetricSpecification(Table, total=False):
+    metric_dimension: Blocks[AutoscalingPolicyMetricDimension]
+    metric_name: Str
+    metrics: Blocks[AutoscalingPolicyMetrics]
+    namespace: Str
+    period: Num
+    statistic: Str
+    unit: Str
+
+
+class AutoscalingPolicyPredefinedMetricSpecification(Table, total=False):
+    predefined_metric_type: Required[Str]
+    resource_label: Str
+
+
+class AutoscalingPolicyTargetTrackingConfiguration(Table, total=False):
+    customized_metric_specification: Block[AutoscalingPolicyCustomizedMetricSpecification]
+    disable_scale_in: Bool
+    predefined_metric_specification: Block[AutoscalingPolicyPredefinedMetricSpecification]
+    target_value: Required[Num]
+
+
+class AutoscalingPolicyArguments(ResourceMeta, total=False):
+    adjustment_type: Str
+    autoscaling_group_name: Required[Str]
+    cooldown: Num
+    enabled: Bool
+    estimated_instance_warmup: Num
+    metric_aggregation_type: Str
+    min_adjustment_magnitude: Num
+    name: Required[Str]
+    policy_type: Str
+    predictive_scaling_configuration: Block[AutoscalingPolicyPredictiveScalingConfiguration]
+    scaling_adjustment: Num
+    step_adjustment: Blocks[AutoscalingPolicyStepAdjustment]
+    target_tracking_configuration: Block[AutoscalingPolicyTargetTrackingConfiguration]
+
+
+class AutoscalingPolicyAttributes:
+    adjustment_type = attribute(str)
+    arn = attribute(str)
+    autoscaling_group_name = attribute(str)
+    cooldown = attribute(float)
+    enabled = attribute(bool)
+    estimated_instance_warmup = attribute(float)
+    id = attribute(str)
+    metric_aggregation_type = attribute(str)
+    min_adjustment_magnitude = attribute(float)
+    name = attribute(str)
+    policy_type = attribute(str)
+    scaling_adjustment = attribute(float)
+
+
+class AutoscalingPolicy(Resource, AutoscalingPolicyAttributes):
+    """The resource `aws_autoscaling_policy`."""
+
+    terraform_type = "aws_autoscaling_policy"
+    arguments = AutoscalingPolicyArguments
+
+    def __init__(
+        self, scope: Construct, id: str, /, **arguments: Unpack[AutoscalingPolicyArguments]
     ) -> None:
         super().__init__(scope, id, arguments)
 

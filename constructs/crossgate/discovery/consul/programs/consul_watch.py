@@ -3,6 +3,7 @@
     consul_watch.py members        print who is known, as JSON: {INSTANCE: {"name":, "alive":}}
     consul_watch.py recall NAME    print what was noted under a name; nothing when nothing was
     consul_watch.py record NAME    note what comes on standard input
+    consul_watch.py gather PREFIX  print all notes whose names begin so, as JSON: {NAME: TEXT}
     consul_watch.py alone NAME COMMAND...   run a command on one machine of the cluster at a time
 
 INSTANCE is the cloud's own id of a machine. Every answer is the leader's: without a leader, or
@@ -12,6 +13,7 @@ without an agent on this machine, the program says so and ends with 1. `alone` b
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -73,16 +75,31 @@ def main(arguments: Sequence[str]) -> str:
     (name,) = names
     key = f"/kv/{_FOLDER}/{quote(name, safe='')}"
     if verb == "recall":
-        try:
-            return _ask(f"{key}?raw&consistent").decode()
-        except HTTPError as error:
-            if error.code == _NOT_FOUND:
-                return ""
-            raise
+        return _found(f"{key}?raw&consistent").decode()
+    if verb == "gather":
+        return json.dumps(_gathered(key)) + "\n"
     if verb == "record":
         _ask(key, sys.stdin.buffer.read())
         return ""
     raise ValueError(verb)
+
+
+def _gathered(key: str) -> dict[str, str]:
+    notes = json.loads(_found(f"{key}?recurse&consistent") or "[]")
+    return {
+        note["Key"].partition("/")[2]: base64.b64decode(note["Value"] or "").decode()
+        for note in notes
+    }
+
+
+def _found(path: str) -> bytes:
+    """Return an answer; nothing where there is none."""
+    try:
+        return _ask(path)
+    except HTTPError as error:
+        if error.code == _NOT_FOUND:
+            return b""
+        raise
 
 
 def _ask(path: str, put: bytes | None = None) -> bytes:

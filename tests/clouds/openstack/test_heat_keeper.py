@@ -1,27 +1,28 @@
-"""Whom the healer heals, whom not, and what it says: its rules, without a cloud."""
+"""Whom the keeper heals, when it grows or shrinks a group, what it says: rules without a cloud."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossgate.clouds.openstack.programs.heat_healer import (
-    GONE,
-    Group,
-    Log,
-    Member,
-    Notes,
-    Rules,
-    Unanswered,
-    judge,
-    look,
-)
+from crossgate.clouds.openstack.programs.heat_keeper import healing, scaling
+from crossgate.clouds.openstack.programs.heat_keeper.__main__ import look
+from crossgate.clouds.openstack.programs.heat_keeper.cluster import Unanswered
+from crossgate.clouds.openstack.programs.heat_keeper.heat import GONE, Group, Member
+from crossgate.clouds.openstack.programs.heat_keeper.log import Log
+from crossgate.clouds.openstack.programs.heat_keeper.notes import Notes
+from crossgate.clouds.openstack.programs.heat_keeper.rules import Heal, Rules, Scale
+from crossgate.clouds.openstack.programs.heat_keeper.scaling import DOWN, UP, Load, load_of
+
+judge = healing.judge
 
 NOW = 1_000_000.0
-RULES = Rules(after=60, grace=600, per_hour=4, cut=0.5)
+HEAL = Heal(after=60, grace=600, per_hour=4, cut=0.5)
+RULES = Rules(service="api", least=2, most=6, heal=HEAL)
 OLD = NOW - 3600
 
 
@@ -178,7 +179,9 @@ class Heard:
         self.there = list(groups)
         self.seen = alive
         self.notes = (notes or Notes()).text()
+        self.told: list[str] = []
         self.healed: list[str] = []
+        self.signals: list[str] = []
         self.answers = True
 
     def groups(self) -> list[Group]:
@@ -187,6 +190,12 @@ class Heard:
     def heal(self, group: Group, member: Member, why: str) -> str:
         self.healed.append(f"{group.stack} {member.name}: {why}")
         return "UPDATE_COMPLETE"
+
+    def signal(self, group: Group, policy: str) -> None:
+        self.signals.append(f"{group.stack} {policy}")
+
+    def figures(self) -> list[str]:
+        return self.told
 
     def alive(self) -> dict[str, bool]:
         if not self.answers:
@@ -234,7 +243,7 @@ def test_it_is_said_once_and_counted(log, capsys):
     for _ in range(3):
         look(heard, heard, log, lambda: NOW)
     assert capsys.readouterr().out.count("gw-api: heals nobody: 2 of 4") == 1
-    assert 'crossgate_healer_refused_total{group="gw-api"} 3' in figures(log)
+    assert 'crossgate_keeper_refused_total{group="gw-api"} 3' in figures(log)
 
 
 def test_a_healing_is_said_and_counted(log, capsys):
@@ -244,7 +253,7 @@ def test_a_healing_is_said_and_counted(log, capsys):
         "gw-api/b: replaces server server-b: the cluster sees it dead",
         "gw-api/b: Heat ended with UPDATE_COMPLETE",
     ]
-    assert 'crossgate_healer_healed_total{group="gw-api"} 1' in figures(log)
+    assert 'crossgate_keeper_healed_total{group="gw-api"} 1' in figures(log)
 
 
 def test_without_a_leader_nothing_is_done_and_the_reason_is_said(log, capsys):
@@ -261,3 +270,124 @@ def test_notes_of_machines_and_stacks_that_are_gone_are_dropped(log):
     heard = Heard(FOUR, alive=ALL_ALIVE, notes=notes)
     look(heard, heard, log, lambda: NOW)
     assert Notes.of(heard.notes) == Notes()
+
+
+# Growing and shrinking.
+
+CONNECTIONS = Scale(on="connections", target=40, cooldown=60, calm=300, shrink=True)
+
+
+def scaled(size: int, **changes) -> Group:
+    rule = replace(CONNECTIONS, **changes)
+    return group(*(member(str(n)) for n in range(size)), rules=replace(RULES, scale=[rule]))
+
+
+def step(size: int, connections: int, notes: Notes | None = None, **changes):
+    return scaling.judge(scaled(size, **changes), Load(connections), notes or Notes(), NOW)
+
+
+def quiet(seconds: float) -> Notes:
+    return Notes(calm={"gw-api/1": NOW - seconds})
+
+
+def test_a_group_grows_at_once_when_its_machines_have_more_than_the_target():
+    assert step(2, 80).policy == ""
+    assert (step(2, 81).policy, step(2, 81).why) == (UP, "81 connections to 2 machines")
+
+
+def test_a_group_never_grows_beyond_its_maximum_and_says_so():
+    assert step(6, 999).policy == ""
+    assert step(6, 999).refused == "it needs more than its 6 machines"
+
+
+def test_a_group_does_not_grow_again_before_its_cooldown():
+    assert step(2, 999, Notes(scaled={"gw-api/1": NOW - 59})).policy == ""
+    assert step(2, 999, Notes(scaled={"gw-api/1": NOW - 60})).policy == UP
+
+
+def test_a_group_shrinks_when_fewer_have_been_enough_for_long():
+    assert step(3, 72, quiet(299)).policy == ""
+    assert step(3, 72, quiet(300)).policy == DOWN
+
+
+def test_fewer_machines_must_stay_well_below_the_target():
+    assert step(3, 73, quiet(300)).policy == ""
+
+
+def test_the_quiet_time_starts_anew_with_every_burst():
+    notes = quiet(299)
+    step(3, 73, notes)
+    assert notes.calm == {}
+
+
+def test_a_group_never_shrinks_below_its_minimum():
+    assert step(2, 0, quiet(999)).policy == ""
+
+
+def test_a_group_that_shall_not_shrink_does_not():
+    assert step(3, 0, quiet(999), shrink=False).policy == ""
+
+
+def test_of_several_figures_the_one_that_asks_for_most_wins():
+    rules = replace(RULES, scale=[CONNECTIONS, replace(CONNECTIONS, target=10)])
+    two = group(member("a"), member("b"), rules=rules)
+    assert scaling.judge(two, Load(21), Notes(), NOW).policy == UP
+
+
+def test_a_group_that_heat_works_at_keeps_its_size():
+    busy = replace(scaled(2), status="UPDATE_IN_PROGRESS")
+    assert scaling.judge(busy, Load(999), Notes(), NOW).policy == ""
+
+
+def test_without_figures_a_group_keeps_its_size_and_the_reason_is_said():
+    found = scaling.judge(scaled(2), None, Notes(), NOW)
+    assert (found.policy, found.refused) == ("", "no balancer tells its figures")
+
+
+def test_a_group_without_scaling_needs_no_figures():
+    assert scaling.judge(FOUR, None, Notes(), NOW) == scaling.Step()
+
+
+@given(
+    st.integers(min_value=2, max_value=6),
+    st.integers(min_value=0, max_value=10_000),
+    st.floats(min_value=1, max_value=500),
+)
+def test_a_group_that_has_shrunk_does_not_grow_again_by_the_same_load(size, connections, target):
+    found = step(size, connections, quiet(999), target=target)
+    if found.policy == DOWN:
+        assert step(size - 1, connections, target=target).policy == ""
+
+
+def told(connections: int, age: float = 0.0, service: str = "api") -> str:
+    return json.dumps({"at": NOW - age, "services": {service: {"connections": connections}}})
+
+
+def test_the_load_is_what_all_balancers_tell_together():
+    assert load_of("api", [told(10), told(5)], NOW) == Load(15)
+
+
+def test_what_a_balancer_told_half_a_minute_ago_no_longer_counts():
+    assert load_of("api", [told(10), told(5, age=31)], NOW) == Load(10)
+    assert load_of("api", [told(5, age=31)], NOW) is None
+
+
+def test_what_is_told_of_other_services_is_no_load():
+    assert load_of("api", [told(10, service="web")], NOW) is None
+
+
+def test_a_step_is_signalled_said_counted_and_noted(log, capsys):
+    heard = Heard(scaled(2), alive={f"server-{n}": True for n in range(2)})
+    heard.told = [told(81)]
+    look(heard, heard, log, lambda: NOW)
+    assert heard.signals == ["gw-api/1 scale-up"]
+    assert capsys.readouterr().out == "gw-api size: scale-up: 81 connections to 2 machines\n"
+    assert 'crossgate_keeper_scale_up_total{group="gw-api"} 1' in figures(log)
+    assert Notes.of(heard.notes).scaled == {"gw-api/1": NOW}
+
+
+def test_a_dead_machine_is_replaced_before_a_group_grows(log):
+    heard = Heard(scaled(2), alive={"server-0": False, "server-1": True}, notes=since(60, "0"))
+    heard.told = [told(999)]
+    look(heard, heard, log, lambda: NOW)
+    assert (len(heard.healed), heard.signals) == (1, [])

@@ -1,4 +1,4 @@
-"""Healing of Heat's groups: what is asked for, and the program that does it on other machines."""
+"""The keeper of Heat's groups: what it is to do, and the program that does it on other machines."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import pydantic
 
 from crossgate.boot.document import Document, File, Unit
-from crossgate.boot.program import PYTHON, program
+from crossgate.boot.program import PYTHON, package
 from crossgate.boot.systemd import command_line
 from crossgate.clouds.openstack import limits
 from crossgate.clouds.openstack.bindings.identity import IdentityApplicationCredentialV3
-from crossgate.errors import ConfigError
+from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.names import shortened
 from crossgate.model.text import Reference, json_text
 from crossgate.model.units import Duration, whole_seconds
@@ -22,23 +22,25 @@ from crossgate.terraform.engine import path_of
 from crossgate.terraform.variables import sensitive_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from crossgate.clouds.openstack.cloud import OpenStackCloud
-    from crossgate.specs import Watch
+    from crossgate.model.scaling import Scaling
+    from crossgate.specs import GroupSpec, ScalingSpec, Watch
     from crossgate.terraform.engine import Construct
 
-TAG = "crossgate-healing"
-"""Key of the tag of a stack whose group is healed; its value is the cluster that watches it."""
+TAG = "crossgate-keeper"
+"""Key of the tag of a stack whose group is kept; its value is the cluster that watches it."""
 
-OUTPUT = "healing"
+OUTPUT = "crossgate"
 """Output of the stack that holds the rules."""
 
-_UNIT_NAME = "crossgate-heat-healer.service"
-_NAME = "heat-healer"
-_PROGRAM = "/usr/local/lib/crossgate/heat_healer.py"
-_SETTINGS = "/etc/crossgate/heat-healer.json"
-_CREDENTIALS = "/etc/crossgate/heat-healer.clouds.yaml"
+_UNIT_NAME = "crossgate-heat-keeper.service"
+_NAME = "heat-keeper"
+_PACKAGE = "crossgate.clouds.openstack.programs.heat_keeper"
+_FOLDER = "/usr/local/lib/crossgate"
+_SETTINGS = "/etc/crossgate/heat-keeper.json"
+_CREDENTIALS = "/etc/crossgate/heat-keeper.clouds.yaml"
 _ENTRY = "crossgate"
 _EVERY_SECONDS = 5
 _ID = "application_credential_id"
@@ -62,7 +64,7 @@ class Healing:
             `secret` of an application credential. Default: Terraform makes one, for which it must
             itself log in with a password, or with an unrestricted one.
         auth_url: the Keystone as the machines reach it; default: the profile's.
-        role: the one role of the application credential that the healer has; default "member",
+        role: the one role of the application credential that the keeper has; default "member",
             which Heat's and Nova's own policies ask for.
 
     """
@@ -81,14 +83,47 @@ def tag(cluster: str) -> str:
     return f"{TAG}={shortened(cluster, limits.TAG - len(TAG) - 1)}"
 
 
-def rules(healing: Healing) -> str:
-    """Return the rules as the healer reads them; durations in seconds."""
+def rules(healing: Healing, spec: GroupSpec, scalings: Sequence[Scaling]) -> str:
+    """Return the rules of a group as the keeper reads them; durations in seconds."""
     return json.dumps({
-        "after": whole_seconds(healing.after),
-        "grace": whole_seconds(healing.grace),
-        "per_hour": healing.per_hour,
-        "cut": healing.cut,
+        "service": spec.service,
+        "least": spec.capacity.minimum,
+        "most": spec.capacity.most,
+        "heal": {
+            "after": whole_seconds(healing.after),
+            "grace": whole_seconds(healing.grace),
+            "per_hour": healing.per_hour,
+            "cut": healing.cut,
+        },
+        "scale": [
+            {
+                "on": scaling.on,
+                "target": scaling.target,
+                "cooldown": whole_seconds(scaling.cooldown),
+                "calm": whole_seconds(scaling.calm),
+                "shrink": scaling.shrink,
+            }
+            for scaling in scalings
+        ],
     })  # fmt: skip
+
+
+def scaling_refusals(cloud: OpenStackCloud, spec: ScalingSpec) -> list[RefusedError]:
+    """Return why a group cannot be scaled so here."""
+    found: list[tuple[str, str]] = []
+    if spec.scaling.on == "cpu":
+        found.append((
+            "nobody measures the processors of a machine here: crossgate asks no telemetry service",
+            "scale_on_connections(...) counts what the balancers see, in every cloud",
+        ))  # fmt: skip
+    if cloud.healing is None:
+        found.append(("with healing=None nobody keeps the groups", "healing=Healing(...)"))
+    if spec.group.cluster is None:
+        found.append(("a group without discovery is seen by nobody", "discovery=..."))
+    return [
+        RefusedError(why, path=spec.group.name, got=f"scaling on {spec.scaling.on}", do=do)
+        for why, do in found
+    ]
 
 
 def document(cloud: OpenStackCloud, scope: Construct, watch: Watch) -> Document | None:
@@ -107,7 +142,7 @@ def document(cloud: OpenStackCloud, scope: Construct, watch: Watch) -> Document 
     url = healing.auth_url or cloud.profile.auth_url
     if url is None:
         raise ConfigError(
-            "groups heal only if their healer knows where Keystone is",
+            "groups heal and scale only if their keeper knows where Keystone is",
             path=f"{path_of(cloud)}: healing",
             got="no auth_url, in the profile or here",
             want="the address of Keystone as the machines reach it",
@@ -132,7 +167,7 @@ def document(cloud: OpenStackCloud, scope: Construct, watch: Watch) -> Document 
         label=_NAME,
         packages=("python3", "python3-openstacksdk"),
         files=(
-            program(_PROGRAM, "crossgate.clouds.openstack.programs", "heat_healer"),
+            *package(_FOLDER, _PACKAGE),
             File(_SETTINGS, json.dumps(settings, indent=2) + "\n"),
             # JSON is YAML.
             File(_CREDENTIALS, json_text({"clouds": {_ENTRY: entry}}) + "\n", mode=0o600),
@@ -152,12 +187,12 @@ def _variable(scope: Construct, healing: Healing) -> Mapping[str, Reference] | N
 def _credential(
     cloud: OpenStackCloud, scope: Construct, watch: Watch, role: str
 ) -> Mapping[str, Reference]:
-    name = shortened(f"{watch.cluster}-healer", limits.NAME)
+    name = shortened(f"{watch.cluster}-keeper", limits.NAME)
     made = IdentityApplicationCredentialV3(
         scope,
         "login",
         name=cloud.names.take("application credential", name, path_of(scope)),
-        description="replaces dead machines of groups; made by crossgate",
+        description="heals and scales groups; made by crossgate",
         roles=[role],
         provider=cloud.provider,
     )
@@ -166,16 +201,18 @@ def _credential(
 
 
 def _unit(watch: Watch) -> str:
-    start = command_line([*watch.program, "alone", _NAME, PYTHON, _PROGRAM, _SETTINGS])
+    run = [PYTHON, "-m", _PACKAGE.rpartition(".")[2], _SETTINGS]
+    start = command_line([*watch.program, "alone", _NAME, *run])
     return f"""\
 [Unit]
-Description=Healer of the cloud's groups, on one machine at a time
+Description=Heals and scales the cloud's groups, on one machine at a time
 Wants=network-online.target
 After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
 DynamicUser=yes
+Environment=PYTHONPATH={_FOLDER}
 LoadCredential=clouds.yaml:{_CREDENTIALS}
 RuntimeDirectory={_NAME}
 RuntimeDirectoryMode=0755

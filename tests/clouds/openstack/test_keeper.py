@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from crossgate import ConfigError, Healing
+from crossgate.boot.document import Document
 from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.model.text import Text
 from crossgate.specs import Watch
@@ -16,7 +17,11 @@ from tests.clouds.openstack.ids import by_ids, group_spec, only
 from tests.clouds.openstack.test_group import STACK, template
 
 LOGIN = "openstack_identity_application_credential_v3"
-WATCH = Watch(cluster="test-consul", program=("/usr/bin/python3", "/opt/watch.py"))
+WATCH = Watch(
+    cluster="test-consul",
+    program=("/usr/bin/python3", "/opt/watch.py"),
+    document=Document(label="watch"),
+)
 
 
 def files(document):
@@ -28,23 +33,23 @@ def text(document, path):
 
 
 def credentials(document):
-    return files(document)["/etc/crossgate/heat-healer.clouds.yaml"]
+    return files(document)["/etc/crossgate/heat-keeper.clouds.yaml"]
 
 
-def healer(stack, **changes):
-    return by_ids(stack, **changes).healer(stack, "healer", WATCH)
+def keeper(stack, **changes):
+    return by_ids(stack, **changes).keeper(stack, "keeper", WATCH)
 
 
 def test_a_watched_group_is_found_by_a_tag(stack, synth):
     cloud = by_ids(stack)
     cloud.group(stack, "group", group_spec(cloud, stack, cluster="test-consul"))
-    assert "crossgate-healing=test-consul" in only(synth(), STACK)["tags"]
+    assert "crossgate-keeper=test-consul" in only(synth(), STACK)["tags"]
 
 
 def test_a_watched_group_brings_its_rules_in_seconds(stack, synth):
     cloud = by_ids(stack, healing=Healing(after=timedelta(minutes=2), per_hour=1))
     cloud.group(stack, "group", group_spec(cloud, stack, cluster="test-consul"))
-    rules = json.loads(template(synth())["outputs"]["healing"]["value"])
+    rules = json.loads(template(synth())["outputs"]["crossgate"]["value"])["heal"]
     assert rules == {"after": 120, "grace": 600, "per_hour": 1, "cut": 0.5}
 
 
@@ -53,65 +58,65 @@ def test_a_group_that_nobody_watches_or_shall_heal_is_not_found(stack, synth, ch
     cloud = by_ids(stack, **changes)
     cloud.group(stack, "group", group_spec(cloud, stack, cluster=cluster))
     made = synth()
-    assert not [tag for tag in only(made, STACK).get("tags", []) if "healing" in tag]
-    assert "healing" not in template(made)["outputs"]
+    assert not [tag for tag in only(made, STACK).get("tags", []) if "keeper" in tag]
+    assert "crossgate" not in template(made)["outputs"]
 
 
 def test_the_healer_looks_for_the_tag_that_the_groups_have(stack):
-    settings = json.loads(text(healer(stack), "/etc/crossgate/heat-healer.json"))
-    assert settings["tag"] == "crossgate-healing=test-consul"
+    settings = json.loads(text(keeper(stack), "/etc/crossgate/heat-keeper.json"))
+    assert settings["tag"] == "crossgate-keeper=test-consul"
 
 
 def test_a_long_name_of_a_cluster_still_makes_a_tag(stack, synth):
     cloud = by_ids(stack)
     long = "a-very-long-name-of-a-gateway-in-a-stack-with-a-long-name-discovery"
     cloud.group(stack, "group", group_spec(cloud, stack, cluster=long))
-    document = cloud.healer(stack, "healer", Watch(cluster=long, program=WATCH.program))
-    tag = json.loads(text(document, "/etc/crossgate/heat-healer.json"))["tag"]
+    document = cloud.keeper(stack, "healer", replace(WATCH, cluster=long))
+    tag = json.loads(text(document, "/etc/crossgate/heat-keeper.json"))["tag"]
     assert tag in only(synth(), STACK)["tags"]
     assert len(tag) <= 60
 
 
 def test_it_runs_through_the_discoverys_program_on_one_machine(stack):
-    (unit,) = healer(stack).units
-    assert "=/usr/bin/python3 /opt/watch.py alone heat-healer /usr/bin/python3 " in unit.text
+    (unit,) = keeper(stack).units
+    assert "=/usr/bin/python3 /opt/watch.py alone heat-keeper /usr/bin/python3 " in unit.text
 
 
 def test_it_does_not_run_as_root(stack):
-    (unit,) = healer(stack).units
+    (unit,) = keeper(stack).units
     assert "DynamicUser=yes" in unit.text
 
 
 def test_its_credential_has_one_role_and_may_make_no_other(stack, synth):
-    healer(stack)
+    keeper(stack)
     made = only(synth(), LOGIN)
     assert made["roles"] == ["member"]
     assert not made.get("unrestricted")
 
 
 def test_only_root_reads_the_credential(stack):
-    assert credentials(healer(stack)).mode == 0o600
+    assert credentials(keeper(stack)).mode == 0o600
 
 
 def test_the_secret_is_a_reference(stack):
-    references = [one.token for one in credentials(healer(stack)).text.references()]
+    references = [one.token for one in credentials(keeper(stack)).text.references()]
     assert any(LOGIN in one and ".secret" in one for one in references)
 
 
 def test_it_logs_in_at_the_profiles_keystone_and_region(stack):
-    entry = json.loads(credentials(healer(stack)).text.sample())["clouds"]["crossgate"]
+    entry = json.loads(credentials(keeper(stack)).text.sample())["clouds"]["crossgate"]
     assert entry["auth"]["auth_url"] == JETSTREAM2.auth_url
     assert entry["region_name"] == JETSTREAM2.region
 
 
 def test_machines_may_reach_keystone_elsewhere(stack):
-    document = healer(stack, healing=Healing(auth_url="http://10.0.0.5:5000/v3"))
+    document = keeper(stack, healing=Healing(auth_url="http://10.0.0.5:5000/v3"))
     entry = json.loads(credentials(document).text.sample())["clouds"]["crossgate"]
     assert entry["auth"]["auth_url"] == "http://10.0.0.5:5000/v3"
 
 
 def test_a_credential_that_exists_comes_from_a_sensitive_variable(stack, synth):
-    healer(stack, healing=Healing(credential_variable="js2"))
+    keeper(stack, healing=Healing(credential_variable="js2"))
     made = synth()
     assert made["variable"]["js2"]["sensitive"] is True
     assert LOGIN not in made.get("resource", {})
@@ -120,7 +125,7 @@ def test_a_credential_that_exists_comes_from_a_sensitive_variable(stack, synth):
 def test_two_clouds_may_share_the_variable(stack, synth):
     for name, network in (("one", "10.30.0.0/16"), ("two", "10.40.0.0/16")):
         cloud = by_ids(stack, name, network=network, healing=Healing(credential_variable="js2"))
-        assert cloud.healer(stack, f"{name}-healer", WATCH)
+        assert cloud.keeper(stack, f"{name}-keeper", WATCH)
     assert list(synth()["variable"]) == ["js2"]
 
 
@@ -128,13 +133,13 @@ def test_two_clouds_may_share_the_variable(stack, synth):
     "changes", [{"healing": None}, {"profile": replace(JETSTREAM2, heat=False)}]
 )
 def test_without_groups_or_by_choice_nobody_heals(stack, synth, changes):
-    assert healer(stack, **changes) is None
+    assert keeper(stack, **changes) is None
     assert LOGIN not in synth().get("resource", {})
 
 
 def test_a_keystone_that_nobody_named_is_refused_with_the_way_out(stack):
     with pytest.raises(ConfigError, match=r"healing=Healing\(auth_url=") as refused:
-        healer(stack, profile=replace(JETSTREAM2, auth_url=None))
+        keeper(stack, profile=replace(JETSTREAM2, auth_url=None))
     assert refused.value.path == "test/nova: healing"
 
 
@@ -161,4 +166,4 @@ def test_healing_of_another_type_is_refused(stack):
 
 def test_a_variable_called_like_another_construct_is_refused(stack):
     with pytest.raises(ConfigError, match="called like another construct"):
-        healer(stack, healing=Healing(credential_variable="healer"))
+        keeper(stack, healing=Healing(credential_variable="keeper"))

@@ -1,0 +1,79 @@
+"""Tells the cluster what this balancer sees of each service: the connections to it.
+
+    haproxy_figures.py SETTINGS
+
+Whoever scales a group by it adds up what all balancers tell. What one told last stays there when it
+ends, so it tells the moment too.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECONDS = 10
+# "show stat" in HAProxy's management guide: every proxy, of type backend.
+_QUESTION = b"show stat -1 2 -1\n"
+
+
+def figures(said: str, service_of: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Return what is seen of each service.
+
+    Args:
+        said: HAProxy's answer, a table in CSV.
+        service_of: the service of each backend.
+
+    """
+    found = {service: {"connections": 0} for service in service_of.values()}
+    for row in csv.DictReader(said.removeprefix("# ").splitlines()):
+        service = service_of.get(row["pxname"])
+        if service is not None:
+            found[service]["connections"] += int(row["scur"] or 0)
+    return found
+
+
+def ask(path: str) -> str:
+    """Return HAProxy's answer."""
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(_SECONDS)
+        asked.connect(path)
+        asked.sendall(_QUESTION)
+        return b"".join(iter(lambda: asked.recv(65536), b"")).decode()
+
+
+def main(path: str) -> None:
+    """Tell it until stopped; what fails is said once and tried again."""
+    settings = json.loads(Path(path).read_text(encoding="utf-8"))
+    identity = Path("/etc/machine-id").read_text(encoding="ascii")[:8]
+    record = [*settings["watch"], "record", f"figures.{socket.gethostname()}-{identity}"]
+    before = ""
+    while True:
+        try:
+            seen = figures(ask(settings["socket"]), settings["service_of"])
+            told = json.dumps({"at": round(time.time()), "services": seen})
+            subprocess.run(  # noqa: S603  (the cluster's own program)
+                record, check=True, input=told, text=True, timeout=_SECONDS, capture_output=True
+            )
+            trouble = ""
+        except subprocess.CalledProcessError as error:
+            trouble = str(error.stderr).strip()
+        except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+            trouble = f"{type(error).__name__}: {error}"
+        if trouble and trouble != before:
+            sys.stdout.write(f"nothing is told: {trouble}\n")
+            sys.stdout.flush()
+        before = trouble
+        time.sleep(settings["every"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

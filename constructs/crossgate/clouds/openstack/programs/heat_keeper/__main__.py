@@ -1,0 +1,113 @@
+"""The program itself: looks after all groups, round after round."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import healing, scaling
+from .cluster import Cluster, Unanswered
+from .heat import Heat
+from .log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .heat import Group, Member
+    from .notes import Notes
+
+_TROUBLES = (OSError, subprocess.SubprocessError, ValueError, KeyError)
+
+
+def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> None:
+    """Look after all groups once; heal one member at most, else let one group grow or shrink."""
+    try:
+        notes, alive = cluster.recall(), cluster.alive()
+        before = notes.text()
+        groups = heat.groups()
+        now = clock()
+        healed = _heal(groups, alive, notes, log, now)
+        scaled = None if healed else _scale(groups, cluster.figures(), notes, log, now)
+        notes.forget(groups, now)
+        # Noted before it is done: who takes over from here counts it too.
+        if notes.text() != before:
+            cluster.record(notes)
+        if healed:
+            group, member, why = healed
+            log.say(f"{group.name}/{member.name}", f"replaces server {member.server}: {why}")
+            status = heat.heal(group, member, why)
+            log.count("healed_total" if status.endswith("COMPLETE") else "failed_total", group.name)
+            log.say(f"{group.name}/{member.name}", f"Heat ended with {status}")
+        elif scaled:
+            group, step = scaled
+            log.say(f"{group.name} size", f"{step.policy}: {step.why}")
+            heat.signal(group, step.policy)
+            log.count(f"{step.policy.replace('-', '_')}_total", group.name)
+    except Unanswered as error:
+        log.count("unanswered_total")
+        log.say("waits", str(error))
+    else:
+        log.say("waits", "")
+    log.show(clock())
+
+
+def _heal(
+    groups: Sequence[Group], alive: dict[str, bool], notes: Notes, log: Log, now: float
+) -> tuple[Group, Member, str] | None:
+    chosen = None
+    for group in groups:
+        verdict = healing.judge(group, alive, notes, now)
+        log.say(group.name, verdict.refused and f"heals nobody: {verdict.refused}")
+        if verdict.refused:
+            log.count("refused_total", group.name)
+        if verdict.heal and chosen is None:
+            chosen = (group, verdict.heal, verdict.why)
+            notes.healed.setdefault(group.stack, []).append(now)
+            notes.dead.pop(verdict.heal.server, None)
+    return chosen
+
+
+def _scale(
+    groups: Sequence[Group], told: Sequence[str], notes: Notes, log: Log, now: float
+) -> tuple[Group, scaling.Step] | None:
+    chosen = None
+    for group in groups:
+        load = scaling.load_of(group.rules.service, told, now)
+        step = scaling.judge(group, load, notes, now)
+        log.say(f"{group.name} size", step.refused and f"stays: {step.refused}")
+        if step.policy and chosen is None:
+            chosen = (group, step)
+            notes.scaled[group.stack] = now
+            notes.calm.pop(group.stack, None)
+    return chosen
+
+
+def main(path: str) -> None:
+    """Look after the groups until stopped."""
+    import openstack  # noqa: PLC0415  (the rules need none of it)
+    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
+
+    settings = json.loads(Path(path).read_text(encoding="utf-8"))
+    # systemd shows a unit its credentials in a folder of its own; see LoadCredential=.
+    folder = Path(os.environ["CREDENTIALS_DIRECTORY"])
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(folder / "clouds.yaml")
+    cloud = openstack.connect(cloud=settings["cloud"])
+    heat = Heat(cloud, settings["tag"], time.sleep)
+    cluster = Cluster(settings["watch"], settings["notes"])
+    log = Log(Path(settings["metrics"]))
+    log.say("keeper", f"looks after the groups that have the tag {settings['tag']}")
+    while True:
+        try:
+            look(heat, cluster, log, time.time)
+        except (*_TROUBLES, openstack.exceptions.SDKException, ClientException) as error:
+            log.say("waits", f"{type(error).__name__}: {error}")
+        time.sleep(settings["every"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

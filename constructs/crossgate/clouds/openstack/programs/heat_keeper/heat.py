@@ -1,0 +1,162 @@
+"""Heat's groups as they are now, and what can be done to them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from .cluster import Unanswered
+from .rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+GROUP = "group"
+"""Name of the group in the stack's template."""
+
+RULES = "crossgate"
+"""Output of the stack that holds the rules, as JSON."""
+
+GONE = "GONE"
+"""What Nova does not show at all."""
+
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member as Heat and Nova show it; `born` in seconds since the epoch."""
+
+    name: str
+    server: str
+    status: str
+    born: float = 0.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of a stack.
+
+    Attributes:
+        stack: name and id of the stack.
+        nested: the same of the group's own stack, whose resources are the members.
+        status: what Heat is doing to either, or did last.
+        rules: what is to be done about it.
+        members: those that there are.
+
+    """
+
+    stack: str
+    nested: str
+    status: str
+    rules: Rules
+    members: Sequence[Member] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the stack."""
+        return self.stack.partition("/")[0]
+
+    @property
+    def busy(self) -> bool:
+        """Whether Heat works at it."""
+        return self.status.endswith("IN_PROGRESS")
+
+
+class Heat:
+    """The groups of a cloud and what is done to them.
+
+    Args:
+        cloud: a connection of openstacksdk.
+        tag: that of the stacks whose groups are looked after.
+        sleep: waits some seconds.
+
+    """
+
+    def __init__(self, cloud: Any, tag: str, sleep: Callable[[float], None]) -> None:  # noqa: ANN401  (openstacksdk ships no types)
+        self._cloud = cloud
+        self._tag = tag
+        self._sleep = sleep
+
+    def groups(self) -> list[Group]:
+        """Return the groups that the cluster watches, those apart that are being made or unmade."""
+        found = self._get("/stacks", tags=self._tag)["stacks"]
+        if not found:
+            return []
+        servers = {server.id: server for server in self._cloud.compute.servers()}
+        return [
+            self._group(f"{stack['stack_name']}/{stack['id']}", stack["stack_status"], servers)
+            for stack in found
+            if not stack["stack_status"].startswith(("CREATE", "DELETE"))
+            or stack["stack_status"] == "CREATE_COMPLETE"
+        ]
+
+    def heal(self, group: Group, member: Member, why: str) -> str:
+        """Have Heat replace a member; return the stack's status when Heat is done."""
+        body = {"mark_unhealthy": True, "resource_status_reason": f"crossgate: {why}"}
+        self._patch(f"/stacks/{group.nested}/resources/{member.name}", body)
+        self._patch(f"/stacks/{group.stack}", {})
+        while True:
+            self._sleep(2)
+            status = self._status(group.stack)
+            if not status.endswith("IN_PROGRESS"):
+                return status
+
+    def signal(self, group: Group, policy: str) -> None:
+        """Have a scaling policy of the stack do its work."""
+        path = f"/stacks/{group.stack}/resources/{policy}/signal"
+        _fine(self._cloud.orchestration.post(path, json={}, raise_exc=False))
+
+    def _status(self, stack: str) -> str:
+        return str(self._get(f"/stacks/{stack}")["stack"]["stack_status"])
+
+    def _group(self, stack: str, status: str, servers: Mapping[str, Any]) -> Group:
+        group = self._get(f"/stacks/{stack}/resources/{GROUP}")["resource"]
+        rules = self._get(f"/stacks/{stack}/outputs/{RULES}")["output"]["output_value"]
+        (nested,) = (link["href"] for link in group["links"] if link["rel"] == "nested")
+        nested = "/".join(nested.split("/")[-2:])
+        members = self._get(f"/stacks/{nested}/resources")["resources"]
+        if not status.endswith("IN_PROGRESS"):
+            # A policy works at the group's own stack alone.
+            status = self._status(nested)
+        return Group(
+            stack=stack,
+            nested=nested,
+            status=status,
+            rules=Rules.of(json.loads(rules)),
+            members=[
+                self._member(m["resource_name"], m["physical_resource_id"], servers)
+                for m in members
+            ],
+        )
+
+    def _member(self, name: str, server: str, servers: Mapping[str, Any]) -> Member:
+        found = servers.get(server) or (self._server(server) if server else None)
+        if found is None:
+            return Member(name=name, server=server, status=GONE)
+        born = datetime.strptime(found.created_at, "%Y-%m-%dT%H:%M:%SZ")  # noqa: DTZ007  (is UTC)
+        seconds = born.replace(tzinfo=timezone.utc).timestamp()  # noqa: UP017  (Python 3.9 runs it)
+        return Member(name=name, server=server, status=found.status, born=seconds)
+
+    def _server(self, server: str) -> Any:  # noqa: ANN401  (as above)
+        # The list is long and moves: what is not in it is asked for by itself.
+        answer = self._cloud.compute.get(f"/servers/{server}", raise_exc=False)
+        if answer.status_code == _NOT_FOUND:
+            return None
+        _fine(answer)
+        return self._cloud.compute.get_server(server)
+
+    def _get(self, path: str, **asked: str) -> Any:  # noqa: ANN401  (JSON)
+        answer = self._cloud.orchestration.get(path, params=asked, raise_exc=False)
+        return _fine(answer).json()
+
+    def _patch(self, path: str, body: Mapping[str, object]) -> None:
+        _fine(self._cloud.orchestration.patch(path, json=body, raise_exc=False))
+
+
+def _fine(answer: Any) -> Any:  # noqa: ANN401  (an answer of requests)
+    if not answer.ok:
+        raise Unanswered(f"OpenStack answers {answer.status_code}: {answer.text[:300]}")
+    return answer

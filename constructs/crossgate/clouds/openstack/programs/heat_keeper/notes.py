@@ -1,0 +1,54 @@
+"""What must outlive the program: the cluster keeps it, and who takes over reads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .heat import Group
+
+HOUR = 3600.0
+
+
+@dataclass
+class Notes:
+    """Instants in seconds since the epoch.
+
+    Attributes:
+        dead: since when a server is dead.
+        healed: when members of a stack were replaced.
+        scaled: when a stack was last made larger or smaller.
+        calm: since when a stack needs fewer members.
+
+    """
+
+    dead: dict[str, float] = field(default_factory=dict)
+    healed: dict[str, list[float]] = field(default_factory=dict)
+    scaled: dict[str, float] = field(default_factory=dict)
+    calm: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str) -> Notes:
+        """Return what was noted as JSON; nothing yet is fine."""
+        return cls(**json.loads(text)) if text.strip() else cls()
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def forget(self, groups: Sequence[Group], now: float) -> None:
+        """Drop what no longer counts, so that the notes do not grow."""
+        servers = {member.server for group in groups for member in group.members}
+        stacks = {group.stack for group in groups}
+        recent = {
+            stack: [when for when in times if now - when < HOUR]
+            for stack, times in self.healed.items()
+        }
+        self.dead = {key: since for key, since in self.dead.items() if key in servers}
+        self.healed = {stack: times for stack, times in recent.items() if times}
+        self.scaled = {key: when for key, when in self.scaled.items() if key in stacks}
+        self.calm = {key: since for key, since in self.calm.items() if key in stacks}
