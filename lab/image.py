@@ -42,7 +42,7 @@ _BASE = ("dbus", "iproute2", "systemd", "systemd-sysv")
 PACKAGES = (
     *("ca-certificates", "curl", "gnupg", "unzip", "xz-utils"),  # what boot documents ask for
     *("haproxy", "keepalived", "python3"),  # python3 runs the Thrift service
-    "python3-openstacksdk",
+    *("python3-boto3", "python3-openstacksdk"),
     *("cloud-init", "openssh-server", "sudo"),  # what a cloud's own image has
     *("iputils-ping", "less", "procps"),  # for whoever looks into a machine
 )

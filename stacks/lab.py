@@ -84,6 +84,7 @@ class LabStack(TerraformStack):
                 network="10.20.0.0/16",
                 image="ami-0123456789abcdef0",
                 root_device="/dev/xvda",
+                balancer_metrics=True,
             )
         if NOVA in clouds:
             built[NOVA] = OpenStackCloud(
@@ -113,7 +114,7 @@ class LabStack(TerraformStack):
                     service=api,
                     capacity={cloud: capacity[name] for name, cloud in built.items()},
                     market={built[AWS]: Spot(on_demand_base=1)} if AWS in built else {},
-                    scaling={built[NOVA]: [CONNECTIONS]} if NOVA in built else {},
+                    scaling=[CONNECTIONS],
                 )
             ],
             listeners=[Listener(port=9000, to=api, allow_from=[CLIENTS])],

@@ -30,16 +30,21 @@ API = Service(name="api", port=9190, command=["/usr/bin/api"])
 POLICY = "aws_autoscaling_policy"
 
 
-@pytest.fixture
-def aws(stack):
+def on_aws(stack, id="aws", **changes):
     return AwsCloud(
         stack,
-        "aws",
+        id,
         region="us-east-1",
         zones=["us-east-1a", "us-east-1b"],
         image="ami-0123456789abcdef0",
         root_device="/dev/xvda",
+        **changes,
     )
+
+
+@pytest.fixture
+def aws(stack):
+    return on_aws(stack)
 
 
 @pytest.fixture
@@ -145,7 +150,10 @@ def test_balancers_tell_their_figures_where_a_keeper_listens(stack, synth, aws, 
 
 
 REFUSED = [
-    (lambda g, c: g.scale_on_connections(target=5, clouds=[c["aws"]]), "CloudWatch does not know"),
+    (
+        lambda g, c: g.scale_on_connections(target=5, clouds=[c["aws"]]),
+        r"CloudWatch is not told(.|\n)*balancer_metrics=True",
+    ),
     (lambda g, c: g.scale_on_cpu(clouds=[c["nova"]]), "nobody measures the processors"),
     (lambda g, _: g.scale_on_cpu(target=60), "is more than the whole of a machine"),
     (lambda g, _: g.scale_on_cpu(calm=timedelta(seconds=29)), "faster than they can end"),
@@ -199,3 +207,39 @@ def test_a_group_that_nobody_watches_is_not_scaled_by_connections(stack, nova):
     alone = AutoScalingGroup(stack, "api", clouds=[nova], service=API)
     with pytest.raises(RefusedError, match="without discovery"):
         alone.scale_on_connections(target=200)
+
+
+def test_on_aws_connections_are_divided_by_the_machines(stack, synth):
+    aws = on_aws(stack, balancer_metrics=True)
+    group(stack, aws).scale_on_connections(target=200)
+    made = synth()
+    tracking = policy(made)["target_tracking_configuration"]
+    metrics = {one["id"]: one for one in tracking["customized_metric_specification"]["metrics"]}
+    assert tracking["target_value"] == 200
+    assert metrics["each"]["expression"] == "connections / machines"
+    assert [one["id"] for one in metrics.values() if one["return_data"]] == ["each"]
+    own = metrics["connections"]["metric_stat"]["metric"]
+    assert {one["name"]: one["value"] for one in own["dimensions"]} == {
+        "Cluster": "test-consul",
+        "Service": "api",
+    }
+
+
+def test_on_aws_a_group_shows_its_size_for_that(stack, synth, aws):
+    group(stack, aws)
+    shown = [
+        g.get("enabled_metrics") for g in synth()["resource"]["aws_autoscaling_group"].values()
+    ]
+    assert ["GroupInServiceInstances"] in shown
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_on_aws_the_servers_may_write_one_namespace_and_only_where_they_are_to(stack, synth, told):
+    group(stack, on_aws(stack, balancer_metrics=told))
+    made = synth()
+    policies = [json.loads(p["policy"]) for p in made["resource"]["aws_iam_role_policy"].values()]
+    writing = [s for p in policies for s in p["Statement"] if "PutMetricData" in s["Action"]]
+    condition = {"StringEquals": {"cloudwatch:namespace": "Crossgate"}}
+    assert [one["Condition"] for one in writing] == ([condition] if told else [])
+    telling = [text for text in made["locals"].values() if "cloudwatch_figures.py" in text]
+    assert len(telling) == (1 if told else 0)

@@ -107,12 +107,6 @@ class Cloud(Protocol):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build the machines that take the reserved places."""
 
-    def keeper(self, scope: Construct, id: str, watch: Watch) -> Document | None:
-        """Return what a machine of `watch` needs to heal the cloud's groups, and to scale them.
-
-        None where the cloud does so by itself, or has no groups.
-        """
-
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> Entry:
         """Build the address that leads to the machines of a reservation; closed until opened."""
 

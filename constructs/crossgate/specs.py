@@ -123,6 +123,8 @@ class MachinesSpec(MachineSpec):
         reservation: what was reserved for them before anything named them.
         entry: what sends clients to them, when something does.
         refresh: how they are replaced.
+        watch: the discovery whose heart they are, when they are that: they run what the cloud needs
+            beside itself to heal and to scale its groups.
 
     """
 
@@ -130,6 +132,7 @@ class MachinesSpec(MachineSpec):
     reservation: Reservation
     entry: Entry | None = None
     refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from crossgate import (
     GroupPlan,
     Image,
     Listener,
+    Scaling,
     Scheduled,
     Spot,
     Termination,
@@ -28,6 +29,7 @@ aws = AwsCloud(
     zones=["us-east-1a", "us-east-1b"],
     network="10.20.0.0/16",
     image=Image(name="gateway-image-*", owner="self"),
+    balancer_metrics=True,
     tags={"team": "gateway"},
 )
 Gateway(
@@ -49,6 +51,10 @@ Gateway(
                 policies=["oldest-launch-template"],
                 max_lifetime=timedelta(days=7),
             ),
+            scaling=[
+                Scaling(on="cpu", target=0.55),
+                Scaling(on="connections", target=200, shrink=False),
+            ],
         )
     ],
     listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],

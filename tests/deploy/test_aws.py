@@ -309,6 +309,17 @@ def test_a_deploy_leaves_the_bounds_that_a_schedule_made(deployed):
     assert "max_size" not in planned.stdout
 
 
+def test_the_group_follows_its_processors_and_its_connections(deployed):
+    client = deployed.aws.client("autoscaling")
+    found = client.describe_policies(AutoScalingGroupName=API)["ScalingPolicies"]
+    tracking = {one["PolicyName"]: one["TargetTrackingConfiguration"] for one in found}
+    assert tracking["cpu-target"]["TargetValue"] == 55
+    connections = tracking["connections-target"]
+    assert (connections["TargetValue"], connections["DisableScaleIn"]) == (200, True)
+    metrics = connections["CustomizedMetricSpecification"]["Metrics"]
+    assert {one["Id"] for one in metrics} == {"connections", "machines", "each"}
+
+
 def test_destroy_leaves_nothing(deployed):
     done = deployed.terraform("destroy", "-auto-approve", "-no-color")
     assert done.returncode == 0, done.stderr

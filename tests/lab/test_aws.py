@@ -6,7 +6,9 @@ import asyncio
 import base64
 import gzip
 import json
+import socket
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,6 +190,35 @@ def test_the_entrance_leaves_a_balancer_that_says_it_is_unfit(served):
         assert {who_serves(served, address) for _ in range(10)} <= set(APIS)
     served.machines["aws-edge1"].run("systemctl", "start", "haproxy")
     until(lambda: edge.fit()[target], seconds=40, what="it is taken back")
+
+
+def test_cloudwatch_is_told_what_the_balancers_see(served):
+    cloudwatch = served.account.client("cloudwatch")
+    dimensions = [
+        {"Name": "Cluster", "Value": "gateway-gw-discovery"},
+        {"Name": "Service", "Value": "api"},
+    ]
+
+    def seen() -> float:
+        now = datetime.now(UTC)
+        points = cloudwatch.get_metric_statistics(
+            Namespace="Crossgate",
+            MetricName="Connections",
+            Dimensions=dimensions,
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        return max((point["Maximum"] for point in points), default=-1)
+
+    until(lambda: seen() >= 0, seconds=60, what="CloudWatch is told")
+    address = served.places[AWS].addresses[0]
+    with entered(served.lab.client_namespace):
+        held = [socket.create_connection((address, PORT), timeout=10) for _ in range(30)]
+    until(lambda: seen() >= 30, seconds=60, what="CloudWatch is told of 30 connections")
+    for connection in held:
+        connection.close()
 
 
 def test_a_machine_that_ec2_takes_back_leaves_the_balancers_by_itself(served):

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import catalogue, limits, machines, scaling, spot
+from crossgate.clouds.aws import catalogue, keeper, limits, machines, scaling, spot
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
@@ -17,11 +17,12 @@ from crossgate.clouds.aws.network import LEAST_ZONES, AwsNetwork, OwnVpc, VpcByN
 from crossgate.clouds.aws.placement import build_network
 from crossgate.clouds.aws.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
+from crossgate.model.argument import checked
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
 from crossgate.policy.name_taken_once import Names
-from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec, Watch
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec
 from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
@@ -57,6 +58,7 @@ class AwsCloud(Construct):
         root_device: str | None = None,
         key_pair: str | None = None,
         extra_sizes: Sequence[str] = (),
+        balancer_metrics: bool = False,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the region, and build its network when it is one of its own.
@@ -73,6 +75,9 @@ class AwsCloud(Construct):
                 default: looked up, which needs an account even to plan.
             key_pair: name of an EC2 key pair for SSH; default: none.
             extra_sizes: instance types that AWS has had since crossgate's list was made.
+            balancer_metrics: whether CloudWatch is told how many connections the balancers have
+                to each service, which `scale_on_connections` needs: a custom metric for each
+                service, which AWS charges for. Default False.
             tags: put on everything in this cloud.
 
         Raises:
@@ -101,6 +106,9 @@ class AwsCloud(Construct):
         self.root_device = root_device
         self.key_pair = key_pair
         self.extra_sizes = tuple(extra_sizes)
+        self.balancer_metrics = checked(
+            bool, balancer_metrics, argument="balancer_metrics", path=path
+        )
         self.tags = dict(tags or {})
         self.names = Names()
         self.provider = AwsProvider(
@@ -125,13 +133,13 @@ class AwsCloud(Construct):
 
     @property
     def needs_figures(self) -> bool:
-        """AWS does not scale by what balancers see."""
-        return False
+        """Whether CloudWatch is told of them."""
+        return self.balancer_metrics
 
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why AWS cannot build `spec`: an unknown size, a tag, user data too long."""
         if isinstance(spec, ScalingSpec):
-            return scaling.refusals(spec)
+            return scaling.refusals(self, spec)
         found: list[RefusedError] = []
         try:
             check_tags(spec.tags, spec.name)
@@ -143,8 +151,8 @@ class AwsCloud(Construct):
             self.instance_types(spec)
         except RefusedError as refusal:
             found.append(refusal)
-        document = spot.heard(spec).document if isinstance(spec, GroupSpec) else spec.document
-        too_long = cloud_init.refusal(document, limit=limits.USER_DATA_BYTES, compressed=True)
+        spec = spot.heard(spec) if isinstance(spec, GroupSpec) else keeper.keeping(self, spec)
+        too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
         return [*found, too_long] if too_long else found
 
     def instance_types(self, spec: GroupSpec | MachinesSpec) -> tuple[str, ...]:
@@ -215,11 +223,7 @@ class AwsCloud(Construct):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
         claim(scope, id)
-        machines.fixed(self, Construct(scope, id), spec)
-
-    def keeper(self, scope: Construct, id: str, watch: Watch) -> None:  # noqa: ARG002  (as asked)
-        """A group of AWS replaces its dead machines by itself."""
-        claim(scope, id)
+        machines.fixed(self, Construct(scope, id), keeper.keeping(self, spec))
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
         """Build a network load balancer, with a fixed address in every zone where it can be."""

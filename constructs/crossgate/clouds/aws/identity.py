@@ -1,14 +1,15 @@
-"""What machines may ask of AWS: nothing, or to describe machines when they join by tag."""
+"""What machines may ask of AWS: nothing, unless they join by tag or tell CloudWatch figures."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+from crossgate.clouds.aws import keeper
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRolePolicy
 from crossgate.clouds.aws.limits import ROLE_NAME
 from crossgate.model.names import shortened
-from crossgate.specs import Tagged
+from crossgate.specs import MachinesSpec, Tagged
 from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,15 @@ def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> Ia
             name="describe-instances",
             role=IamRole.id.of(role),
             policy=_DESCRIBE,
+            provider=cloud.provider,
+        )
+    if isinstance(spec, MachinesSpec) and keeper.keeps(cloud, spec):
+        IamRolePolicy(
+            scope,
+            "figures",
+            name="put-metrics",
+            role=IamRole.id.of(role),
+            policy=keeper.PUT_METRICS,
             provider=cloud.provider,
         )
     return IamInstanceProfile(

@@ -15,6 +15,7 @@ from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
 from crossgate.clouds.aws.catalogue import named_image
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.identity import instance_profile
+from crossgate.clouds.aws.scaling import IN_SERVICE
 from crossgate.model.market import Spot
 from crossgate.model.names import shortened
 from crossgate.model.schedule import WEEK
@@ -151,6 +152,8 @@ class _Group:
                 "strategy": "Rolling",
                 "preferences": _preferences(refresh),
             },
+            # Without a charge; what scales by a figure for each machine divides by it.
+            enabled_metrics=[IN_SERVICE] if least < most else None,
             max_instance_lifetime=whole_seconds(termination.max_lifetime)
             if termination.max_lifetime
             else None,

@@ -72,6 +72,7 @@ class Plan:
         root_device: the image's root device where `image` is an id; default: looked up.
         key_pair: name of an EC2 key pair.
         extra_sizes: instance types that AWS has had since crossgate's list was made.
+        balancer_metrics: whether CloudWatch is told how many connections each service has.
         tags: put on everything in this cloud.
 
     """
@@ -87,6 +88,7 @@ class Plan:
     root_device: str | None = None
     key_pair: str | None = None
     extra_sizes: Many[str] = ()
+    balancer_metrics: bool = False
     tags: Table[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,5 +110,6 @@ class Plan:
             root_device=self.root_device,
             key_pair=self.key_pair,
             extra_sizes=self.extra_sizes,
+            balancer_metrics=self.balancer_metrics,
             tags=self.tags,
         )

@@ -22,7 +22,7 @@ from crossgate.model.net import ipv4_network
 from crossgate.model.termination import Termination
 from crossgate.model.units import whole_seconds
 from crossgate.policy.name_taken_once import Names
-from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec, Watch
+from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec
 from crossgate.terraform.engine import Construct, claim, id_of, path_of
 
 if TYPE_CHECKING:
@@ -192,10 +192,6 @@ class InHouse(Construct):
 
         """
         raise _scaling(spec).at(f"{path_of(scope)}/{id}")
-
-    def keeper(self, scope: Construct, id: str, watch: Watch) -> None:  # noqa: ARG002  (as asked)
-        """There are no groups that could make another machine."""
-        claim(scope, id)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> InHouseEntry:
         """Make the address that the balancers share, or name their own."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network
 
     from crossgate.contracts import Cloud, Firewall
-    from crossgate.specs import Join, Watch
+    from crossgate.specs import Join
 
 
 @dataclass(eq=False)
@@ -70,7 +70,6 @@ class NullCloud(Construct):
         asked: every spec it was asked to build, in order.
         firewalls: every firewall it made.
         entries: every entry it made.
-        watches: every discovery that could have kept its groups.
 
     """
 
@@ -97,7 +96,6 @@ class NullCloud(Construct):
         self.asked: list[Spec] = []
         self.firewalls: list[NullFirewall] = []
         self.entries: list[NullEntry] = []
-        self.watches: list[Watch] = []
         self._refuses = tuple(refuses)
 
     @property
@@ -152,11 +150,6 @@ class NullCloud(Construct):
         """Remember the spec."""
         claim(scope, id)
         self.asked.append(spec)
-
-    def keeper(self, scope: Construct, id: str, watch: Watch) -> None:
-        """Remember who watches."""
-        claim(scope, id)
-        self.watches.append(watch)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> NullEntry:
         """Remember the spec; return an entry at a documentation address."""

@@ -31,13 +31,11 @@ from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
-    from crossgate.boot.document import Document
     from crossgate.clouds.openstack.machines import OpenStackReservation
     from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.contracts import Firewall
     from crossgate.model.machine import Image
     from crossgate.model.scaling import Scaling
-    from crossgate.specs import Watch
 
 
 _DEFAULT_HEALING = Healing()
@@ -172,6 +170,9 @@ class OpenStackCloud(Construct):
                     do="leave them out for this cloud: refresh={aws: InstanceRefresh(...)}",
                 )
             )
+        if isinstance(spec, MachinesSpec):
+            found += keeper.refusals(self, spec)
+            spec = keeper.keeping(self, None, spec)
         too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, encoded=True)
         return [*found, too_long] if too_long else found
 
@@ -208,12 +209,8 @@ class OpenStackCloud(Construct):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an instance for each reserved port, on different hosts where there are enough."""
         claim(scope, id)
-        machines.fixed(self, Construct(scope, id), spec)
-
-    def keeper(self, scope: Construct, id: str, watch: Watch) -> Document | None:
-        """Return the program that has Heat heal and scale groups, and what it logs in with."""
-        claim(scope, id)
-        return keeper.document(self, Construct(scope, id), watch)
+        inner = Construct(scope, id)
+        machines.fixed(self, inner, keeper.keeping(self, inner, spec))
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry:
         """Build a load balancer with a floating address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from crossgate.boot.program import PYTHON, package
 from crossgate.boot.systemd import command_line
 from crossgate.clouds.openstack import limits
 from crossgate.clouds.openstack.bindings.identity import IdentityApplicationCredentialV3
-from crossgate.errors import ConfigError, RefusedError
+from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
 from crossgate.model.text import Reference, json_text
 from crossgate.model.units import Duration, whole_seconds
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from crossgate.clouds.openstack.cloud import OpenStackCloud
     from crossgate.model.scaling import Scaling
-    from crossgate.specs import GroupSpec, ScalingSpec, Watch
+    from crossgate.specs import GroupSpec, MachinesSpec, ScalingSpec, Watch
     from crossgate.terraform.engine import Construct
 
 TAG = "crossgate-keeper"
@@ -126,44 +127,57 @@ def scaling_refusals(cloud: OpenStackCloud, spec: ScalingSpec) -> list[RefusedEr
     ]
 
 
-def document(cloud: OpenStackCloud, scope: Construct, watch: Watch) -> Document | None:
-    """Return what lets a machine of the cluster heal the groups that the cluster watches.
+def refusals(cloud: OpenStackCloud, spec: MachinesSpec) -> list[RefusedError]:
+    """Return why machines of a discovery cannot keep the groups here."""
+    if not _keeps(cloud, spec) or _keystone(cloud):
+        return []
+    return [
+        RefusedError(
+            "groups heal and scale only if their keeper knows where Keystone is",
+            path=f"{spec.name}: healing",
+            got="no auth_url, in the profile or in Healing",
+            want="the address of Keystone as the machines reach it",
+            do='OpenStackCloud(healing=Healing(auth_url="https://.../v3")), or healing=None to go '
+            "without",
+        )
+    ]
+
+
+def keeping(cloud: OpenStackCloud, scope: Construct | None, spec: MachinesSpec) -> MachinesSpec:
+    """Return the spec with a document that keeps the groups which its discovery watches.
 
     The groups are found by a tag, and their rules lie with them: a group that comes, goes or
-    changes its rules does not change the machines that heal it.
+    changes its rules does not change the machines that keep it.
 
-    Raises:
-        ConfigError: nobody says where Keystone is.
+    Args:
+        cloud: whose groups.
+        scope: where the credential is made; None: nothing is made, and the document is good for
+            measuring.
+        spec: the machines; those that are no heart of a discovery come back as they are.
 
     """
-    healing = cloud.healing
-    if healing is None or not cloud.profile.heat:
-        return None
-    url = healing.auth_url or cloud.profile.auth_url
-    if url is None:
-        raise ConfigError(
-            "groups heal and scale only if their keeper knows where Keystone is",
-            path=f"{path_of(cloud)}: healing",
-            got="no auth_url, in the profile or here",
-            want="the address of Keystone as the machines reach it",
-            do='healing=Healing(auth_url="https://.../v3"), or healing=None to go without',
-        )
-    login = _variable(scope, healing) or _credential(cloud, scope, watch, healing.role)
+    if not _keeps(cloud, spec) or spec.watch is None or cloud.healing is None:
+        return spec
+    login = (
+        dict.fromkeys((_ID, _SECRET), Reference("${local.unknown}"))
+        if scope is None
+        else _login(cloud, scope, spec.watch, cloud.healing)
+    )
     entry: dict[str, object] = {
         "auth_type": "v3applicationcredential",
-        "auth": {"auth_url": url, **login},
+        "auth": {"auth_url": _keystone(cloud), **login},
     }
     if cloud.region is not None:
         entry["region_name"] = cloud.region
     settings = {
         "cloud": _ENTRY,
-        "tag": tag(watch.cluster),
+        "tag": tag(spec.watch.cluster),
         "every": _EVERY_SECONDS,
         "metrics": f"/run/{_NAME}/metrics.prom",
         "notes": _NAME,
-        "watch": list(watch.program),
+        "watch": list(spec.watch.program),
     }
-    return Document(
+    own = Document(
         label=_NAME,
         packages=("python3", "python3-openstacksdk"),
         files=(
@@ -172,28 +186,36 @@ def document(cloud: OpenStackCloud, scope: Construct, watch: Watch) -> Document 
             # JSON is YAML.
             File(_CREDENTIALS, json_text({"clouds": {_ENTRY: entry}}) + "\n", mode=0o600),
         ),
-        units=(Unit(_UNIT_NAME, _unit(watch)),),
+        units=(Unit(_UNIT_NAME, _unit(spec.watch)),),
     )
+    return replace(spec, document=Document.merge(spec.document, spec.watch.document, own))
 
 
-def _variable(scope: Construct, healing: Healing) -> Mapping[str, Reference] | None:
-    name = healing.credential_variable
-    if name is None:
-        return None
-    sensitive_variable(scope, name, kind="object({ id = string, secret = string })")
-    return {_ID: Reference(f"${{var.{name}.id}}"), _SECRET: Reference(f"${{var.{name}.secret}}")}
+def _keeps(cloud: OpenStackCloud, spec: MachinesSpec) -> bool:
+    return spec.watch is not None and cloud.healing is not None and cloud.profile.heat
 
 
-def _credential(
-    cloud: OpenStackCloud, scope: Construct, watch: Watch, role: str
+def _keystone(cloud: OpenStackCloud) -> str | None:
+    return (cloud.healing.auth_url if cloud.healing else None) or cloud.profile.auth_url
+
+
+def _login(
+    cloud: OpenStackCloud, scope: Construct, watch: Watch, healing: Healing
 ) -> Mapping[str, Reference]:
+    variable = healing.credential_variable
+    if variable is not None:
+        sensitive_variable(scope, variable, kind="object({ id = string, secret = string })")
+        return {
+            _ID: Reference(f"${{var.{variable}.id}}"),
+            _SECRET: Reference(f"${{var.{variable}.secret}}"),
+        }
     name = shortened(f"{watch.cluster}-keeper", limits.NAME)
     made = IdentityApplicationCredentialV3(
         scope,
         "login",
         name=cloud.names.take("application credential", name, path_of(scope)),
         description="heals and scales groups; made by crossgate",
-        roles=[role],
+        roles=[healing.role],
         provider=cloud.provider,
     )
     kind = IdentityApplicationCredentialV3

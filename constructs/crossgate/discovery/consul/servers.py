@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from crossgate.boot.document import Document
 from crossgate.boot.program import PYTHON
 from crossgate.connections import Connections
 from crossgate.discovery.consul.agent import (
@@ -36,6 +35,7 @@ from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_key
 
 if TYPE_CHECKING:
+    from crossgate.boot.document import Document
     from crossgate.contracts import Cloud, Firewall, Reservation
     from crossgate.model.service import Service
     from crossgate.model.text import Reference
@@ -134,15 +134,12 @@ class ConsulServers(Construct):
             specs[cloud] = MachinesSpec(
                 name=name,
                 machine=machines[cloud],
-                document=Document.merge(
-                    server_document(
-                        datacenter=cloud.name,
-                        gossip_key=self._keys[cloud],
-                        join=reservation.join,
-                        expected=counts[cloud],
-                        versions=versions,
-                    ),
-                    *self._keeping(cloud, child),
+                document=server_document(
+                    datacenter=cloud.name,
+                    gossip_key=self._keys[cloud],
+                    join=reservation.join,
+                    expected=counts[cloud],
+                    versions=versions,
                 ),
                 firewalls=(own, worn),
                 joins=(reservation.join,),
@@ -150,6 +147,7 @@ class ConsulServers(Construct):
                 refresh=refreshes[cloud],
                 count=counts[cloud],
                 reservation=reservation,
+                watch=self.watch,
             )
         for ports in GOSSIP_PORTS:
             members.allow_from(members, port=ports, why="Consul gossip between members")
@@ -227,10 +225,6 @@ class ConsulServers(Construct):
         self._balancers.setdefault(service.name, []).append((service, member))
         for _, provider in self._providers.get(service.name, ()):
             _open(service, provider, member)
-
-    def _keeping(self, cloud: Cloud, child: Construct) -> list[Document]:
-        keeper = cloud.keeper(child, "keeper", self.watch)
-        return [self.watch.document, keeper] if keeper else []
 
     def _refuse_namesakes(self, what: str, service: Service, member: Connections) -> None:
         name = service.name
