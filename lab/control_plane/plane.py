@@ -118,8 +118,8 @@ class ControlPlane:
                 self._python("nova", f"nova.cmd.{part}")
             self._answers("placement")
             self._python("nova", "nova.cmd.compute")
-            for part in ("engine", "api"):
-                self._python("heat", f"heat.cmd.{part}")
+            self._python("heat", "lab_heat")
+            self._python("heat", "heat.cmd.api")
             for name in ("glance", "neutron", "nova"):
                 self._answers(name)
         with self._phase("contents"):

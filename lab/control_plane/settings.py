@@ -57,6 +57,27 @@ class Everywhere(api.MechanismDriver):
 _ML2_ENTRY = "[neutron.ml2.mechanism_drivers]\neverywhere = lab_ml2:Everywhere\n"
 _ML2_ABOUT = "Metadata-Version: 2.1\nName: lab-ml2\nVersion: 1\n"
 
+# Debian's security update of oslo.messaging (14.0.3) takes the credentials out of a notification by
+# making its context anew, and the context of Heat 19 then asks Keystone for the roles of nobody:
+# every signal to a scaling policy fails. A context without credentials is here one that asks for
+# nothing.
+_HEAT = """\
+from heat.cmd.engine import main  # first: it patches for eventlet
+from heat.common.context import RequestContext, StoredContext
+
+CREDENTIALS = ("auth_token", "auth_token_info", "password", "trust_id")
+stored = StoredContext.from_dict
+
+
+def made_anew(values):
+    if any(values.get(name) for name in CREDENTIALS):
+        return stored(values)
+    return RequestContext.from_dict(values)
+
+
+StoredContext.from_dict = staticmethod(made_anew)
+"""
+
 _WSGI = {
     "keystone": "from keystone.server.wsgi import initialize_public_application as make\n"
     "application = make()\n",
@@ -104,6 +125,7 @@ class Settings:
                 parser.write(file)
         library = self.folder / "library"
         (library / "lab_ml2.py").write_text(_ML2)
+        (library / "lab_heat.py").write_text(_HEAT)
         (library / "lab_ml2-1.dist-info/entry_points.txt").write_text(_ML2_ENTRY)
         (library / "lab_ml2-1.dist-info/METADATA").write_text(_ML2_ABOUT)
         for name, text in _WSGI.items():
