@@ -243,3 +243,8 @@ def test_of_two_versions_only_what_both_know_and_as_strict_as_the_stricter() -> 
 def test_a_schema_file_without_the_provider_is_an_error() -> None:
     with pytest.raises(ToolError, match="The schema knows no provider example/small"):
         schema.of_source({"provider_schemas": {}}, "example/small")
+
+
+def test_a_schema_that_lacks_what_is_wanted_says_how_to_have_it():
+    with pytest.raises(ToolError, match=r"does not know small_thing(.|\n)*--ask small-1\.0"):
+        schema.check({"provider": {"block": {}}}, SMALL, "small-1.0")

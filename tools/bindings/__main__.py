@@ -53,6 +53,7 @@ def refresh(want: schema.Wanted, files: dict[str, str], ask: list[str]) -> None:
             full = schema.asked(want.source, name.rpartition("-")[2])
         else:
             continue
+        schema.check(full, want, name)
         text = schema.written(schema.pruned(full, want), want.source)
         schema.SCHEMAS.mkdir(parents=True, exist_ok=True)
         (schema.SCHEMAS / f"{name}.json").write_text(text, encoding="utf-8")
@@ -61,6 +62,8 @@ def refresh(want: schema.Wanted, files: dict[str, str], ask: list[str]) -> None:
 def rendered(want: schema.Wanted) -> dict[Path, str]:
     """Return the text of each table of one provider, from the schemas in the repository."""
     known = [schema.read(schema.SCHEMAS / f"{name}.json", want.source) for name in want.schemas]
+    for name, one in zip(want.schemas, known, strict=True):
+        schema.check(one, want, name)
     modules = tables.modules(want, schema.merged(known))
     return {ROOT / want.folder / name: formatted(text) for name, text in modules.items()}
 

@@ -101,6 +101,31 @@ def _terraform(folder: str, *arguments: str) -> str:
     return done.stdout
 
 
+def check(schema: Schema, want: Wanted, name: str) -> None:
+    """Refuse a schema that lacks what is wanted.
+
+    Raises:
+        ToolError: it does; with what is to be done about it.
+
+    """
+    absent = [
+        kind
+        for section, groups in (
+            ("resource_schemas", want.resources),
+            ("data_source_schemas", want.data),
+        )
+        for kinds in groups.values()
+        for kind in kinds
+        if kind not in schema.get(section, {})
+    ]
+    if absent:
+        raise ToolError(
+            f"{name} does not know {', '.join(sorted(absent))}.",
+            do="mend bindings.toml; or, where they are new there: python -m tools.bindings "
+            f"--ask {name}, or --schema {name}=FILE.",
+        )
+
+
 def pruned(schema: Schema, want: Wanted) -> Schema:
     """Return only what is wanted, without the prose."""
     return {

@@ -386,6 +386,27 @@ def test_a_step_is_signalled_said_counted_and_noted(log, capsys):
     assert Notes.of(heard.notes).scaled == {"gw-api/1": NOW}
 
 
+def test_a_signal_that_heat_does_not_obey_is_said_and_counted(log, capsys):
+    heard = Heard(scaled(2), alive={f"server-{n}": True for n in range(2)})
+    for minute in range(3):
+        heard.told = [told(81, age=-60 * minute)]
+        look(heard, heard, log, lambda now=NOW + 60 * minute: now)
+    said = capsys.readouterr().out
+    assert said.count("gw-api signal: the last one changed nothing") == 1
+    assert 'crossgate_keeper_ignored_total{group="gw-api"} 2' in figures(log)
+
+
+def test_a_group_that_grew_and_must_grow_again_has_obeyed(log):
+    heard = Heard(scaled(2), alive={f"server-{n}": True for n in range(4)})
+    heard.told = [told(200)]
+    look(heard, heard, log, lambda: NOW)
+    heard.there = [scaled(3)]
+    heard.told = [told(200, age=-60)]
+    look(heard, heard, log, lambda: NOW + 60)
+    assert len(heard.signals) == 2
+    assert "ignored" not in figures(log)
+
+
 def test_a_dead_machine_is_replaced_before_a_group_grows(log):
     heard = Heard(scaled(2), alive={"server-0": False, "server-1": True}, notes=since(60, "0"))
     heard.told = [told(999)]

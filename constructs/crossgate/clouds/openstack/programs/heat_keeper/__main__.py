@@ -82,7 +82,11 @@ def _scale(
         log.say(f"{group.name} size", step.refused and f"stays: {step.refused}")
         if step.policy and chosen is None:
             chosen = (group, step)
+            if notes.told.get(group.stack) == len(group.members):
+                log.say(f"{group.name} signal", "the last one changed nothing: see Heat's events")
+                log.count("ignored_total", group.name)
             notes.scaled[group.stack] = now
+            notes.told[group.stack] = len(group.members)
             notes.calm.pop(group.stack, None)
     return chosen
 

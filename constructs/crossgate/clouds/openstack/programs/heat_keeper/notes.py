@@ -21,7 +21,8 @@ class Notes:
     Attributes:
         dead: since when a server is dead.
         healed: when members of a stack were replaced.
-        scaled: when a stack was last made larger or smaller.
+        scaled: when a stack was last told to become larger or smaller.
+        told: how many members it had then.
         calm: since when a stack needs fewer members.
 
     """
@@ -29,6 +30,7 @@ class Notes:
     dead: dict[str, float] = field(default_factory=dict)
     healed: dict[str, list[float]] = field(default_factory=dict)
     scaled: dict[str, float] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
     calm: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -51,4 +53,5 @@ class Notes:
         self.dead = {key: since for key, since in self.dead.items() if key in servers}
         self.healed = {stack: times for stack, times in recent.items() if times}
         self.scaled = {key: when for key, when in self.scaled.items() if key in stacks}
+        self.told = {key: size for key, size in self.told.items() if key in stacks}
         self.calm = {key: since for key, since in self.calm.items() if key in stacks}
