@@ -22,6 +22,7 @@ from crossgate import (
     Gateway,
     GroupPlan,
     Healing,
+    Health,
     Listener,
     OpenStackCloud,
     Scaling,
@@ -42,6 +43,9 @@ CONNECTIONS = Scaling(
     calm=timedelta(seconds=30),
 )
 """What a group follows: more of them than any trial of the lab opens, and less patience."""
+
+UNFIT = Health(unfit=timedelta(seconds=45))
+"""Longer than any fault of the lab makes a service fail."""
 
 CLIENTS = "10.99.0.0/24"
 """Where the lab's clients are."""
@@ -114,6 +118,7 @@ class LabStack(TerraformStack):
                     service=api,
                     capacity={cloud: capacity[name] for name, cloud in built.items()},
                     market={built[AWS]: Spot(on_demand_base=1)} if AWS in built else {},
+                    health=UNFIT,
                     scaling=[CONNECTIONS],
                 )
             ],

@@ -42,6 +42,7 @@ PUBLIC = [
     "HAProxy",
     "HAProxyNodes",
     "Healing",
+    "Health",
     "Host",
     "HttpCheck",
     "Image",

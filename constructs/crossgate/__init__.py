@@ -20,6 +20,7 @@ from crossgate.errors import (
 )
 from crossgate.model.capacity import Capacity
 from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.health import Health
 from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
@@ -79,6 +80,7 @@ __all__ = [
     "HAProxy",
     "HAProxyNodes",
     "Healing",
+    "Health",
     "Host",
     "HttpCheck",
     "Image",

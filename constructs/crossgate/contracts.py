@@ -115,10 +115,6 @@ class Discovery(Protocol):
     """Who knows which machines run a service and are alive."""
 
     @property
-    def name(self) -> str:
-        """What it is called, in all clouds: with it groups say who watches them."""
-
-    @property
     def watch(self) -> Watch:
         """How programs on the machines of its members ask it."""
 

@@ -13,6 +13,7 @@ from crossgate.errors import ConfigError
 from crossgate.group import AutoScalingGroup
 from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
 from crossgate.model.capacity import Capacity
+from crossgate.model.health import Health
 from crossgate.model.listener import Listener
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from crossgate.plans import Balanced, BalancerPlan, DiscoveryPlan
 
 
+_USUAL_HEALTH = Health()
+
+
 @dataclass(frozen=True, kw_only=True)
 class GroupPlan:
     """A service of a gateway, and the machines that run it.
@@ -39,6 +43,7 @@ class GroupPlan:
         machine: what a machine needs; default two processors and 4 GiB.
         refresh: how a changed group is replaced; default: launch first, then terminate.
         termination: which machine goes first, and which for its age; default: as the cloud has it.
+        health: when a machine counts as lost although it runs; default: never.
         scaling: what its size follows; default: nothing, until `groups[...].scale_on_...` says so.
 
     """
@@ -50,6 +55,7 @@ class GroupPlan:
     machine: PerCloud[Machine] = Machine(cpu=2, memory=4)
     refresh: PerCloud[InstanceRefresh] = InstanceRefresh()
     termination: PerCloud[Termination] = Termination()
+    health: PerCloud[Health] = _USUAL_HEALTH
     scaling: PerCloud[Sequence[Scaling]] = ()
 
 
@@ -117,6 +123,7 @@ class Gateway(Construct):
                 machine=plan.machine,
                 refresh=plan.refresh,
                 termination=plan.termination,
+                health=plan.health,
                 tags=marks,
             )
             for plan in services
@@ -189,6 +196,7 @@ class Gateway(Construct):
                         machine={clouds[n]: v for n, v in entry.machine.items()},
                         refresh={clouds[n]: v for n, v in entry.refresh.items()},
                         termination={clouds[n]: v for n, v in entry.termination.items()},
+                        health={clouds[n]: v for n, v in entry.health.items()},
                         scaling={clouds[n]: v for n, v in entry.scaling.items()},
                     )
                     for entry in read.services

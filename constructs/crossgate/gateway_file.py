@@ -15,6 +15,7 @@ import pydantic
 from crossgate.errors import ConfigError, FileError, SynthesisError
 from crossgate.gateway_text import parse, text_problems
 from crossgate.model.capacity import Capacity
+from crossgate.model.health import Health
 from crossgate.model.listener import Listener, ListenerFields
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
@@ -43,6 +44,7 @@ class Overrides:
         machine: what a machine needs there.
         refresh: how a changed group is replaced there.
         termination: which machine goes first there.
+        health: when a machine counts as lost although it runs, there.
         scaling: what its size follows there.
 
     """
@@ -52,6 +54,7 @@ class Overrides:
     machine: Machine | None = None
     refresh: InstanceRefresh | None = None
     termination: Termination | None = None
+    health: Health | None = None
     scaling: Many[Scaling] | None = None
 
 
@@ -65,6 +68,7 @@ class ServiceEntry(Service):
         machine: what a machine needs; default two processors and 4 GiB.
         refresh: how a changed group is replaced.
         termination: which machine goes first, and which for its age.
+        health: when a machine counts as lost although it runs.
         scaling: what its size follows; default: nothing.
         clouds: where it runs; default: in every cloud of the file.
         per_cloud: what differs in one cloud, by the cloud's name.
@@ -76,6 +80,7 @@ class ServiceEntry(Service):
     machine: Machine = Machine(cpu=2, memory=4)
     refresh: InstanceRefresh = InstanceRefresh()
     termination: Termination = Termination()
+    health: Health = Health()
     scaling: Many[Scaling] = ()
     clouds: Annotated[Many[Label], pydantic.Field(min_length=1)] = ()
     per_cloud: Table[Label, Overrides] = field(default_factory=dict)
@@ -130,6 +135,7 @@ class ServiceRead:
     machine: Mapping[str, Machine]
     refresh: Mapping[str, InstanceRefresh]
     termination: Mapping[str, Termination]
+    health: Mapping[str, Health]
     scaling: Mapping[str, Sequence[Scaling]]
 
 

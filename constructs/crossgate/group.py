@@ -13,6 +13,7 @@ from crossgate.connections import Connections
 from crossgate.errors import ConfigError
 from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
 from crossgate.model.capacity import Capacity
+from crossgate.model.health import Health
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand, Spot
 from crossgate.model.scaling import Scaling
@@ -31,6 +32,7 @@ _DEFAULT_MARKET = OnDemand()
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
 _DEFAULT_REFRESH = InstanceRefresh()
 _DEFAULT_TERMINATION = Termination()
+_DEFAULT_HEALTH = Health()
 
 
 class AutoScalingGroup(Construct):
@@ -53,6 +55,7 @@ class AutoScalingGroup(Construct):
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
         refresh: PerCloud[InstanceRefresh] = _DEFAULT_REFRESH,
         termination: PerCloud[Termination] = _DEFAULT_TERMINATION,
+        health: PerCloud[Health] = _DEFAULT_HEALTH,
         boot: Sequence[Document] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -70,6 +73,7 @@ class AutoScalingGroup(Construct):
             refresh: how a changed group is replaced; default: launch first, then terminate.
             termination: which machine goes first, and which for its age; default: as the cloud
                 has it.
+            health: when a machine counts as lost although it runs; default: never.
             boot: further parts of the boot document.
             tags: put on everything that the cloud can tag.
 
@@ -134,6 +138,14 @@ class AutoScalingGroup(Construct):
             argument="termination",
             path=path,
         )
+        healths = by_cloud(
+            health,
+            self.clouds,
+            kind=Health,
+            default=_DEFAULT_HEALTH,
+            argument="health",
+            path=path,
+        )
         specs = {
             cloud: GroupSpec(
                 name=name,
@@ -143,7 +155,8 @@ class AutoScalingGroup(Construct):
                 joins=discovery.joins(cloud) if discovery else (),
                 tags=marks,
                 capacity=sizes[cloud],
-                cluster=discovery.name if discovery else None,
+                watch=discovery.watch if discovery else None,
+                health=healths[cloud],
                 service=service.name,
                 market=markets[cloud],
                 refresh=refreshes[cloud],

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from crossgate.model.health import Health
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
 from crossgate.model.termination import Termination
@@ -82,8 +83,9 @@ class GroupSpec(MachineSpec):
 
     Attributes:
         capacity: how many.
-        cluster: name of the discovery that watches them; None when nobody does.
+        watch: the discovery that watches them; None when nobody does.
         service: name of what they run.
+        health: when they count as lost although they run.
         market: at which price.
         refresh: how changed machines are replaced.
         termination: which machine goes first.
@@ -91,8 +93,9 @@ class GroupSpec(MachineSpec):
     """
 
     capacity: Capacity
-    cluster: str | None = None
+    watch: Watch | None = None
     service: str | None = None
+    health: Health = field(default_factory=Health)
     market: Market = field(default_factory=OnDemand)
     refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
     termination: Termination = field(default_factory=Termination)

@@ -10,6 +10,7 @@ from crossgate import (
     Capacity,
     Gateway,
     GroupPlan,
+    Health,
     Image,
     Listener,
     Scaling,
@@ -51,6 +52,7 @@ Gateway(
                 policies=["oldest-launch-template"],
                 max_lifetime=timedelta(days=7),
             ),
+            health=Health(grace=timedelta(minutes=4), unfit=timedelta(minutes=3)),
             scaling=[
                 Scaling(on="cpu", target=0.55),
                 Scaling(on="connections", target=200, shrink=False),

@@ -35,6 +35,8 @@ KNOWN_UNTRUTHS = {
     ("aws_autoscaling_group", "mixed_instances_policy"): "follows from latest_version",
     ("aws_autoscaling_group", "instance_maintenance_policy"): "moto knows no such policy",
     ("aws_autoscaling_group", "max_instance_lifetime"): "moto forgets the lifetime",
+    ("aws_autoscaling_policy", "enabled"): "moto forgets that a policy is enabled",
+    ("aws_autoscaling_policy", "predictive_scaling_configuration"): "moto shows an empty one",
     ("aws_autoscaling_group", "capacity_reservation_specification"): (
         "computed anew whenever the group changes at all"
     ),
@@ -236,13 +238,19 @@ def test_the_balancers_hear_the_allowed_clients_and_the_health_checks(deployed):
     }
 
 
-@pytest.mark.parametrize("name", [API, CONSUL, EDGE])
-def test_machines_may_describe_machines_and_nothing_else(deployed, name):
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [(API, ["autoscaling:SetInstanceHealth"]), (CONSUL, ["cloudwatch:PutMetricData"]), (EDGE, [])],
+)
+def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, more):
     iam = deployed.aws.client("iam")
     role = f"{name}-us-east-1-aws"
-    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-    assert [s["Action"] for s in document["Statement"]] == ["ec2:DescribeInstances"]
+    policies = [
+        iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    actions = [statement["Action"] for policy in policies for statement in policy["Statement"]]
+    assert sorted(actions) == sorted(["ec2:DescribeInstances", *more])
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
 
 

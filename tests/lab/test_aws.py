@@ -240,6 +240,24 @@ def test_a_machine_that_ec2_takes_back_leaves_the_balancers_by_itself(served):
     until(lambda: who_serves(served, address) == "aws-api1", seconds=30, what="it is back")
 
 
+def test_a_machine_whose_service_fails_for_long_tells_its_group(served):
+    client = served.account.client("autoscaling")
+    lost = served.places[AWS].instances["aws-api1"].id
+
+    def health() -> str:
+        (one,) = client.describe_auto_scaling_instances(InstanceIds=[lost])["AutoScalingInstances"]
+        return str(one["HealthStatus"]).lower()
+
+    assert health() == "healthy"
+    machine = served.machines["aws-api1"]
+    machine.run("systemctl", "stop", "api")
+    until(lambda: health() == "unhealthy", seconds=120, what="the group is told")
+    machine.run("systemctl", "start", "api")
+    client.set_instance_health(InstanceId=lost, HealthStatus="Healthy")
+    address = served.places[AWS].addresses[0]
+    until(lambda: who_serves(served, address) == "aws-api1", seconds=30, what="it is back")
+
+
 def test_a_replaced_machine_serves_from_boot_alone(served):
     address = served.places[AWS].addresses[0]
     began = time.monotonic()

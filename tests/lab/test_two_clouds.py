@@ -159,6 +159,13 @@ def test_a_machine_that_is_deleted_behind_heats_back_is_replaced(clouds):
     assert "Nova shows it as GONE" in keepers_log(clouds)
 
 
+def test_a_machine_whose_service_fails_for_long_is_replaced(clouds):
+    lost = min(services(clouds))
+    clouds.machines[lost].run("systemctl", "stop", "api")
+    heal(clouds, lost)
+    assert "its service fails" in keepers_log(clouds)
+
+
 def test_half_the_machines_dead_at_once_are_a_cut_network_and_nobody_is_replaced(clouds):
     before = services(clouds)
     for name in before:

@@ -147,7 +147,7 @@ def test_on_demand_is_not_spot():
     ("protocol", "check"), [("thrift", ThriftCheck), ("http", HttpCheck), ("tcp", TcpCheck)]
 )
 def test_the_protocol_chooses_the_check(protocol, check):
-    assert isinstance(service(protocol=protocol).health, check)
+    assert isinstance(service(protocol=protocol).asked, check)
 
 
 def test_durations_may_be_written_as_in_the_file():

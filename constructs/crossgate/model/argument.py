@@ -17,6 +17,7 @@ _LIKE = {
     "Document": 'Document(label="agent", packages=("curl",))',
     "GroupPlan": "GroupPlan(service=api)",
     "Healing": "Healing(after=timedelta(minutes=2))",
+    "Health": "Health(grace=timedelta(minutes=10))",
     "InstanceRefresh": "InstanceRefresh(min_healthy=0.9)",
     "Listener": "Listener(port=9000, to=api)",
     "Machine": "Machine(cpu=2, memory=4)",

@@ -154,7 +154,7 @@ class Service:
             raise ConfigError("writes one file twice", path=path, got=twice)
 
     @property
-    def health(self) -> Check:
+    def asked(self) -> Check:
         """The check, given or chosen by the protocol."""
         if self.check is not None:
             return self.check

@@ -128,9 +128,9 @@ def test_each_protocol_gets_the_check_of_its_service() -> None:
         for listener, piece in zip(LISTENERS, configuration(LISTENERS).pieces[4::2], strict=True)
         if isinstance(piece, Text)
     }
-    assert isinstance(API.health, ThriftCheck)
-    assert isinstance(WEB.health, HttpCheck)
-    assert type(RAW.health) is TcpCheck
+    assert isinstance(API.asked, ThriftCheck)
+    assert isinstance(WEB.asked, HttpCheck)
+    assert type(RAW.asked) is TcpCheck
     assert "send-binary 8001" in by_name["api"]
     assert "option httpchk" in by_name["web"]
     assert "send" not in by_name["raw"]

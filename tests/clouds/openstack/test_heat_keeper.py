@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crossgate.clouds.openstack.programs.heat_keeper import healing, scaling
 from crossgate.clouds.openstack.programs.heat_keeper.__main__ import look
-from crossgate.clouds.openstack.programs.heat_keeper.cluster import Unanswered
+from crossgate.clouds.openstack.programs.heat_keeper.cluster import Seen, Unanswered
 from crossgate.clouds.openstack.programs.heat_keeper.heat import GONE, Group, Member
 from crossgate.clouds.openstack.programs.heat_keeper.log import Log
 from crossgate.clouds.openstack.programs.heat_keeper.notes import Notes
@@ -177,7 +177,8 @@ class Heard:
 
     def __init__(self, *groups: Group, alive: dict[str, bool], notes: Notes | None = None) -> None:
         self.there = list(groups)
-        self.seen = alive
+        self.known = alive
+        self.unfit: list[str] = []
         self.notes = (notes or Notes()).text()
         self.told: list[str] = []
         self.healed: list[str] = []
@@ -197,10 +198,13 @@ class Heard:
     def figures(self) -> list[str]:
         return self.told
 
-    def alive(self) -> dict[str, bool]:
+    def seen(self) -> dict[str, Seen]:
         if not self.answers:
             raise Unanswered("no cluster leader")
-        return self.seen
+        return {
+            key: Seen(alive=alive, services={"api": key not in self.unfit})
+            for key, alive in self.known.items()
+        }
 
     def recall(self) -> Notes:
         return Notes.of(self.notes)
@@ -270,6 +274,60 @@ def test_notes_of_machines_and_stacks_that_are_gone_are_dropped(log):
     heard = Heard(FOUR, alive=ALL_ALIVE, notes=notes)
     look(heard, heard, log, lambda: NOW)
     assert Notes.of(heard.notes) == Notes()
+
+
+# Machines whose service fails.
+
+UNFIT = replace(FOUR, rules=replace(RULES, heal=replace(HEAL, unfit=300)))
+
+
+def unfit_since(seconds: float, *names: str) -> Notes:
+    return Notes(unfit={f"server-{name}": NOW - seconds for name in names})
+
+
+def failing(there: Group, notes: Notes, *names: str):
+    return judge(there, ALL_ALIVE, notes, NOW, unfit={f"server-{name}" for name in names})
+
+
+def test_a_machine_whose_service_fails_for_long_is_replaced():
+    assert failing(UNFIT, unfit_since(299, "b"), "b").heal is None
+    verdict = failing(UNFIT, unfit_since(300, "b"), "b")
+    assert (verdict.heal, verdict.why) == (UNFIT.members[1], "its service fails")
+
+
+def test_a_service_that_works_again_starts_anew():
+    notes = unfit_since(299, "b")
+    failing(UNFIT, notes)
+    assert notes.unfit == {}
+
+
+def test_without_such_a_rule_a_failing_service_replaces_nothing():
+    assert failing(FOUR, unfit_since(9999, "b"), "b").heal is None
+
+
+def test_half_of_them_failing_have_something_in_common():
+    verdict = failing(UNFIT, unfit_since(999, "a", "b"), "a", "b")
+    assert verdict.heal is None
+    assert "2 of 4 fail at once" in verdict.refused
+
+
+def test_a_new_machine_may_take_its_grace_until_its_service_works():
+    young = replace(UNFIT, members=[member("a"), member("new", born=NOW - 600)])
+    assert failing(young, unfit_since(999, "new"), "new").heal is None
+
+
+def test_a_dead_machine_goes_before_an_unfit_one():
+    notes = unfit_since(999, "a")
+    notes.dead["server-b"] = NOW - 60
+    verdict = judge(UNFIT, dead("b"), notes, NOW, unfit={"server-a"})
+    assert verdict.heal == UNFIT.members[1]
+
+
+def test_the_keeper_looks_at_the_groups_own_service(log):
+    heard = Heard(UNFIT, alive=ALL_ALIVE, notes=unfit_since(300, "b"))
+    heard.unfit = ["server-b"]
+    look(heard, heard, log, lambda: NOW)
+    assert heard.healed == ["gw-api/1 b: its service fails"]
 
 
 # Growing and shrinking.

@@ -48,21 +48,28 @@ def credentials(document):
 
 def test_a_watched_group_is_found_by_a_tag(stack, synth):
     cloud = by_ids(stack)
-    cloud.group(stack, "group", group_spec(cloud, stack, cluster="test-consul"))
+    cloud.group(stack, "group", group_spec(cloud, stack, watch=WATCH))
     assert "crossgate-keeper=test-consul" in only(synth(), STACK)["tags"]
 
 
 def test_a_watched_group_brings_its_rules_in_seconds(stack, synth):
     cloud = by_ids(stack, healing=Healing(after=timedelta(minutes=2), per_hour=1))
-    cloud.group(stack, "group", group_spec(cloud, stack, cluster="test-consul"))
+    cloud.group(stack, "group", group_spec(cloud, stack, watch=WATCH))
     rules = json.loads(template(synth())["outputs"]["crossgate"]["value"])["heal"]
-    assert rules == {"after": 120, "grace": 600, "per_hour": 1, "cut": 0.5}
+    assert rules == {
+        "after": 120,
+        "grace": 300,
+        "per_hour": 1,
+        "cut": 0.5,
+        "unfit": None,
+        "unfit_cut": 0.5,
+    }
 
 
-@pytest.mark.parametrize(("changes", "cluster"), [({}, None), ({"healing": None}, "test-consul")])
-def test_a_group_that_nobody_watches_or_shall_heal_is_not_found(stack, synth, changes, cluster):
+@pytest.mark.parametrize(("changes", "watch"), [({}, None), ({"healing": None}, WATCH)])
+def test_a_group_that_nobody_watches_or_shall_heal_is_not_found(stack, synth, changes, watch):
     cloud = by_ids(stack, **changes)
-    cloud.group(stack, "group", group_spec(cloud, stack, cluster=cluster))
+    cloud.group(stack, "group", group_spec(cloud, stack, watch=watch))
     made = synth()
     assert not [tag for tag in only(made, STACK).get("tags", []) if "keeper" in tag]
     assert "crossgate" not in template(made)["outputs"]
@@ -76,7 +83,7 @@ def test_the_healer_looks_for_the_tag_that_the_groups_have(stack):
 def test_a_long_name_of_a_cluster_still_makes_a_tag(stack, synth):
     cloud = by_ids(stack)
     long = "a-very-long-name-of-a-gateway-in-a-stack-with-a-long-name-discovery"
-    cloud.group(stack, "group", group_spec(cloud, stack, cluster=long))
+    cloud.group(stack, "group", group_spec(cloud, stack, watch=replace(WATCH, cluster=long)))
     spec = replace(machines_spec(cloud, stack), watch=replace(WATCH, cluster=long))
     document = keeping(cloud, None, spec).document
     tag = json.loads(text(document, "/etc/crossgate/heat-keeper.json"))["tag"]

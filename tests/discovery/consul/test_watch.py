@@ -13,7 +13,7 @@ def serf(name, status):
 
 def test_a_machine_is_found_by_the_clouds_own_id():
     found = members([node("api-1", "i-1")], [serf("api-1", "passing")])
-    assert found == {"i-1": {"name": "api-1", "alive": True}}
+    assert found == {"i-1": {"name": "api-1", "alive": True, "services": {}}}
 
 
 def test_a_node_of_no_cloud_is_left_out():
@@ -31,8 +31,24 @@ def test_a_service_that_fails_makes_no_machine_dead():
     assert found["i-1"]["alive"]
 
 
+def service(name, status, id="service:api"):
+    return {"Node": name, "CheckID": id, "ServiceName": "api", "Status": status}
+
+
+def test_a_service_is_fit_unless_one_of_its_checks_is_critical():
+    nodes, well = [node("api-1", "i-1")], serf("api-1", "passing")
+    for status, fit in (("passing", True), ("warning", True), ("critical", False)):
+        checks = [well, service("api-1", "passing", "other"), service("api-1", status)]
+        assert members(nodes, checks)["i-1"]["services"] == {"api": fit}
+
+
+def test_maintenance_makes_no_service_unfit():
+    checks = [service("api-1", "passing"), service("api-1", "critical", "_service_maintenance:api")]
+    assert members([node("api-1", "i-1")], checks)["i-1"]["services"] == {"api": True}
+
+
 def test_a_machine_with_an_old_node_beside_its_new_one_is_alive():
     nodes = [node("old", "i-1"), node("new", "i-1")]
     for order in (nodes, nodes[::-1]):
         found = members(order, [serf("old", "critical"), serf("new", "passing")])
-        assert found["i-1"] == {"name": "new", "alive": True}
+        assert found["i-1"] == {"name": "new", "alive": True, "services": {}}

@@ -26,7 +26,7 @@ _CONNECT = "tcp-check connect linger"
 
 def check_lines(service: Service) -> Sequence[str]:
     """Return the lines that make a backend check the servers of `service`."""
-    health = service.health
+    health = service.asked
     if isinstance(health, ThriftCheck):
         return _thrift(health)
     if isinstance(health, HttpCheck):

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import catalogue, keeper, limits, machines, scaling, spot
+from crossgate.clouds.aws import catalogue, health, keeper, limits, machines, scaling, spot
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
@@ -151,7 +151,9 @@ class AwsCloud(Construct):
             self.instance_types(spec)
         except RefusedError as refusal:
             found.append(refusal)
-        spec = spot.heard(spec) if isinstance(spec, GroupSpec) else keeper.keeping(self, spec)
+        if isinstance(spec, GroupSpec):
+            found += health.refusals(spec)
+        spec = self._grown(spec) if isinstance(spec, GroupSpec) else keeper.keeping(self, spec)
         too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
         return [*found, too_long] if too_long else found
 
@@ -213,7 +215,11 @@ class AwsCloud(Construct):
     def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
         """Build a launch template and an Auto Scaling group over all zones."""
         claim(scope, id)
-        return machines.group(self, Construct(scope, id), spot.heard(spec))
+        return machines.group(self, Construct(scope, id), self._grown(spec))
+
+    def _grown(self, spec: GroupSpec) -> GroupSpec:
+        """Return the spec with what the machines of a group need in AWS."""
+        return health.judged(self, spot.heard(spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
         """Make a target tracking policy of the group."""

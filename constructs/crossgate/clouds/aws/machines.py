@@ -11,11 +11,13 @@ from crossgate.clouds.aws import limits
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup, AutoscalingSchedule
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
 from crossgate.clouds.aws.bindings.data import DataAmi
-from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
+from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRolePolicy
 from crossgate.clouds.aws.catalogue import named_image
 from crossgate.clouds.aws.entry import AwsEntry
+from crossgate.clouds.aws.health import permission
 from crossgate.clouds.aws.identity import instance_profile
 from crossgate.clouds.aws.scaling import IN_SERVICE
+from crossgate.model.health import Health
 from crossgate.model.market import Spot
 from crossgate.model.names import shortened
 from crossgate.model.schedule import WEEK
@@ -44,11 +46,11 @@ CLUSTER_TAG = "crossgate-cluster"
 """The tag by which members of a cluster find each other."""
 
 _AS_AWS_HAS_IT = Termination()
+_USUAL_HEALTH = Health()
 _AS_IT_IS = -1
 _DAY_NUMBERS = {day: (number + 1) % 7 for number, day in enumerate(WEEK)}
 """Of cron, whose week begins with Sunday, 0."""
 
-_GRACE_SECONDS = 300
 _LEAST_HEALTHY = 100
 _MOST_HEALTHY = 110
 
@@ -85,6 +87,7 @@ def group(cloud: AwsCloud, scope: Construct, spec: GroupSpec) -> str:
         spot=spec.market if isinstance(spec.market, Spot) else None,
         termination=spec.termination,
         scheduled=spec.capacity.scheduled,
+        health=spec.health,
     )
 
 
@@ -110,6 +113,7 @@ class _Group:
         self._spec = spec
         self._tags = {"Name": spec.name, **cloud.tags, **spec.tags, **(more_tags or {})}
         self._types = cloud.instance_types(spec)
+        self._profile = instance_profile(cloud, scope, spec)
         self._template = self._launch_template()
 
     def make(
@@ -121,6 +125,7 @@ class _Group:
         spot: Spot | None = None,
         termination: Termination = _AS_AWS_HAS_IT,
         scheduled: Sequence[Scheduled] = (),
+        health: Health = _USUAL_HEALTH,
         entry: object = None,
     ) -> str:
         cloud, spec = self._cloud, self._spec
@@ -142,7 +147,7 @@ class _Group:
             mixed_instances_policy=self._mixed(spot, version) if spot else None,
             capacity_rebalance=True if spot else None,
             health_check_type="ELB" if isinstance(entry, AwsEntry) else "EC2",
-            health_check_grace_period=_GRACE_SECONDS,
+            health_check_grace_period=whole_seconds(health.grace),
             target_group_arns=entry.target_groups if isinstance(entry, AwsEntry) else None,
             instance_maintenance_policy={
                 "min_healthy_percentage": _LEAST_HEALTHY,
@@ -172,6 +177,15 @@ class _Group:
         )
         for one in scheduled:
             self._schedule(made, one)
+        if health.unfit is not None:
+            IamRolePolicy(
+                self._scope,
+                "verdict",
+                name="set-instance-health",
+                role=IamInstanceProfile.role.of(self._profile),
+                policy=permission(AutoscalingGroup.arn.of(made)),
+                provider=cloud.provider,
+            )
         return made.name
 
     def _schedule(self, group: AutoscalingGroup, scheduled: Scheduled) -> None:
@@ -226,9 +240,7 @@ class _Group:
             update_default_version=True,
             user_data=f"${{base64gzip({document})}}",
             vpc_security_group_ids=[firewall.id for firewall in firewalls],
-            iam_instance_profile={
-                "arn": IamInstanceProfile.arn.of(instance_profile(cloud, self._scope, spec))
-            },
+            iam_instance_profile={"arn": IamInstanceProfile.arn.of(self._profile)},
             metadata_options={
                 "http_endpoint": "enabled",
                 "http_tokens": "required",

@@ -33,7 +33,7 @@ def refusals(cloud: AwsCloud, spec: ScalingSpec) -> list[RefusedError]:
         found.append(
             ("CloudWatch is not told what the balancers see", "AwsCloud(balancer_metrics=True)")
         )
-    if spec.group.cluster is None:
+    if spec.group.watch is None:
         found.append(("a group without discovery is seen by nobody", "discovery=..."))
     return [
         RefusedError(why, path=spec.group.name, got=f"scaling on {spec.scaling.on}", do=do)
@@ -69,8 +69,9 @@ def _processors(spec: ScalingSpec) -> AutoscalingPolicyTargetTrackingConfigurati
 
 def _connections(spec: ScalingSpec) -> AutoscalingPolicyTargetTrackingConfiguration:
     """Divide the connections by the machines, as AWS' guide does with a queue's backlog."""
+    watch = spec.group.watch
     of_service: list[AutoscalingPolicyMetricDimension] = [
-        {"name": "Cluster", "value": str(spec.group.cluster)},
+        {"name": "Cluster", "value": watch.cluster if watch else ""},
         {"name": "Service", "value": str(spec.group.service)},
     ]
     of_group: list[AutoscalingPolicyMetricDimension] = [

@@ -128,7 +128,7 @@ class InHouse(Construct):
             return [_scaling(spec)]
         found = [*catalogue.refusals(spec.machine, spec.name), *_pauses(spec)]
         if isinstance(spec, GroupSpec):
-            found += [*_range(spec), *_spot(spec), *_termination(spec)]
+            found += [*_range(spec), *_spot(spec), *_termination(spec), *_health(spec)]
         if found:
             return found
         count = spec.capacity.most if isinstance(spec, GroupSpec) else spec.count
@@ -313,6 +313,19 @@ def _termination(spec: GroupSpec) -> list[RefusedError]:
             path=f"{spec.name}: termination",
             got=spec.termination,
             do="leave it out for this cloud: termination={aws: Termination(...)}",
+        )
+    ]
+
+
+def _health(spec: GroupSpec) -> list[RefusedError]:
+    if spec.health.unfit is None:
+        return []
+    return [
+        RefusedError(
+            "hosts are kept: none is replaced because its service fails",
+            path=f"{spec.name}: health",
+            got=f"unfit={spec.health.unfit}",
+            do="leave it out for this cloud: health={aws: Health(unfit=...)}",
         )
     ]
 

@@ -155,7 +155,7 @@ class OpenStackCloud(Construct):
             found.append(refusal)
         else:
             if isinstance(spec, GroupSpec):
-                found += group.refusals(self, spec)
+                found += [*group.refusals(self, spec), *keeper.health_refusals(self, spec)]
         if isinstance(spec, GroupSpec) and isinstance(spec.market, Spot):
             found += _spot(self.profile.name, spec)
         if spec.refresh.checkpoints or spec.refresh.alarms:

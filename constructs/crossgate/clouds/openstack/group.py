@@ -254,7 +254,7 @@ def template_of(
             },
             **(
                 {keeper.OUTPUT: {"value": keeper.rules(cloud.healing, spec, scalings)}}
-                if cloud.healing and spec.cluster
+                if cloud.healing and spec.watch
                 else {}
             ),
         },
@@ -262,7 +262,7 @@ def template_of(
 
 
 def _kept(cloud: OpenStackCloud, spec: GroupSpec) -> list[str]:
-    return [keeper.tag(spec.cluster)] if cloud.healing and spec.cluster else []
+    return [keeper.tag(spec.watch.cluster)] if cloud.healing and spec.watch else []
 
 
 def _policy(by: int, cooldown: int) -> dict[str, object]:

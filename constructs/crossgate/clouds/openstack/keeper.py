@@ -53,11 +53,11 @@ class Healing:
     """When a dead machine of a group is replaced; it is one at a time.
 
     A machine is dead when Nova shows it in ERROR or not at all; when the discovery has not seen it
-    alive for `after`; and when it has not joined within `grace`. See docs/groups/healing.md.
+    alive for `after`; and when it has not joined within the
+    `grace` of the group's `Health`. See docs/groups/healing.md.
 
     Attributes:
         after: how long discovery must have seen it dead; default one minute.
-        grace: how long a new machine may take to boot and join; default ten minutes.
         per_hour: machines of one group that are replaced within an hour, at most; default 4.
         cut: share of a group that is not dead but cut off: when it is reached, by more than one
             machine, nobody is replaced. Default 0.5.
@@ -71,7 +71,6 @@ class Healing:
     """
 
     after: Duration = timedelta(minutes=1)
-    grace: Duration = timedelta(minutes=10)
     per_hour: Annotated[int, pydantic.Field(ge=1)] = 4
     cut: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5
     credential_variable: Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_]*$")] | None = None
@@ -92,7 +91,9 @@ def rules(healing: Healing, spec: GroupSpec, scalings: Sequence[Scaling]) -> str
         "most": spec.capacity.most,
         "heal": {
             "after": whole_seconds(healing.after),
-            "grace": whole_seconds(healing.grace),
+            "grace": whole_seconds(spec.health.grace),
+            "unfit": whole_seconds(spec.health.unfit) if spec.health.unfit else None,
+            "unfit_cut": spec.health.cut,
             "per_hour": healing.per_hour,
             "cut": healing.cut,
         },
@@ -109,6 +110,20 @@ def rules(healing: Healing, spec: GroupSpec, scalings: Sequence[Scaling]) -> str
     })  # fmt: skip
 
 
+def health_refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
+    """Return why nobody can replace machines whose service fails."""
+    if spec.health.unfit is None or (cloud.healing is not None and spec.watch is not None):
+        return []
+    return [
+        RefusedError(
+            "nobody replaces machines whose service fails",
+            path=f"{spec.name}: health",
+            got=f"unfit={spec.health.unfit}",
+            want="a discovery that sees it, and healing=Healing(...) of the cloud",
+        )
+    ]
+
+
 def scaling_refusals(cloud: OpenStackCloud, spec: ScalingSpec) -> list[RefusedError]:
     """Return why a group cannot be scaled so here."""
     found: list[tuple[str, str]] = []
@@ -119,7 +134,7 @@ def scaling_refusals(cloud: OpenStackCloud, spec: ScalingSpec) -> list[RefusedEr
         ))  # fmt: skip
     if cloud.healing is None:
         found.append(("with healing=None nobody keeps the groups", "healing=Healing(...)"))
-    if spec.group.cluster is None:
+    if spec.group.watch is None:
         found.append(("a group without discovery is seen by nobody", "discovery=..."))
     return [
         RefusedError(why, path=spec.group.name, got=f"scaling on {spec.scaling.on}", do=do)

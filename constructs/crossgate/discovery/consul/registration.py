@@ -60,7 +60,7 @@ def check(service: Service) -> Mapping[str, object]:
     Consul knows no Thrift: a `ThriftCheck` becomes a TCP connect here, which a server that hangs
     still passes. The real call is made by the balancers (`balancers/haproxy/checks.py`).
     """
-    health = service.health
+    health = service.asked
     seen: dict[str, object] = {
         "id": f"service:{service.name}",
         "name": f"{service.name} on port {service.port}",

@@ -159,11 +159,6 @@ class ConsulServers(Construct):
         late_check(self, self._nobody_runs)
 
     @property
-    def name(self) -> str:
-        """What the servers are called, in every cloud."""
-        return self._name
-
-    @property
     def watch(self) -> Watch:
         """How programs on members' machines ask Consul."""
         return Watch(cluster=self._name, program=(PYTHON, WATCH), document=watch_document())

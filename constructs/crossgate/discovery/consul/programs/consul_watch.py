@@ -1,6 +1,7 @@
 """Answers what other programs of the machine ask of the cluster: who is alive, what was noted.
 
-    consul_watch.py members        print who is known, as JSON: {INSTANCE: {"name":, "alive":}}
+    consul_watch.py members        print who is known, as JSON:
+                                   {INSTANCE: {"name":, "alive":, "services": {NAME: FIT}}}
     consul_watch.py recall NAME    print what was noted under a name; nothing when nothing was
     consul_watch.py record NAME    note what comes on standard input
     consul_watch.py gather PREFIX  print all notes whose names begin so, as JSON: {NAME: TEXT}
@@ -45,9 +46,16 @@ def members(
 
     Args:
         nodes: what `/v1/catalog/nodes` answers.
-        checks: what `/v1/health/state/any` answers; `serfHealth` is the gossip's own verdict.
+        checks: what `/v1/health/state/any` answers; `serfHealth` is the gossip's own verdict. A
+            service is fit when none of its checks is critical; maintenance is no check of it.
 
     """
+    fit: dict[str, dict[str, bool]] = {}
+    for check in checks:
+        if check.get("ServiceName") and not check["CheckID"].startswith("_service_maintenance"):
+            of_node = fit.setdefault(check["Node"], {})
+            well = check["Status"] != "critical"
+            of_node[check["ServiceName"]] = well and of_node.get(check["ServiceName"], True)
     alive = {
         check["Node"]
         for check in checks
@@ -57,7 +65,12 @@ def members(
     for node in nodes:
         instance = (node.get("Meta") or {}).get(INSTANCE)
         if instance and not (found.get(instance) or {}).get("alive"):
-            found[instance] = {"name": node["Node"], "alive": node["Node"] in alive}
+            name = node["Node"]
+            found[instance] = {
+                "name": name,
+                "alive": name in alive,
+                "services": fit.get(name, {}),
+            }
     return found
 
 

@@ -16,8 +16,9 @@ from .heat import Heat
 from .log import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from .cluster import Seen
     from .heat import Group, Member
     from .notes import Notes
 
@@ -27,11 +28,11 @@ _TROUBLES = (OSError, subprocess.SubprocessError, ValueError, KeyError)
 def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> None:
     """Look after all groups once; heal one member at most, else let one group grow or shrink."""
     try:
-        notes, alive = cluster.recall(), cluster.alive()
+        notes, seen = cluster.recall(), cluster.seen()
         before = notes.text()
         groups = heat.groups()
         now = clock()
-        healed = _heal(groups, alive, notes, log, now)
+        healed = _heal(groups, seen, notes, log, now)
         scaled = None if healed else _scale(groups, cluster.figures(), notes, log, now)
         notes.forget(groups, now)
         # Noted before it is done: who takes over from here counts it too.
@@ -57,11 +58,14 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
 
 
 def _heal(
-    groups: Sequence[Group], alive: dict[str, bool], notes: Notes, log: Log, now: float
+    groups: Sequence[Group], seen: Mapping[str, Seen], notes: Notes, log: Log, now: float
 ) -> tuple[Group, Member, str] | None:
     chosen = None
+    alive = {key: one.alive for key, one in seen.items()}
     for group in groups:
-        verdict = healing.judge(group, alive, notes, now)
+        service = group.rules.service
+        unfit = {key for key, one in seen.items() if not one.services.get(service, True)}
+        verdict = healing.judge(group, alive, notes, now, unfit=unfit)
         log.say(group.name, verdict.refused and f"heals nobody: {verdict.refused}")
         if verdict.refused:
             log.count("refused_total", group.name)
@@ -69,6 +73,7 @@ def _heal(
             chosen = (group, verdict.heal, verdict.why)
             notes.healed.setdefault(group.stack, []).append(now)
             notes.dead.pop(verdict.heal.server, None)
+            notes.unfit.pop(verdict.heal.server, None)
     return chosen
 
 

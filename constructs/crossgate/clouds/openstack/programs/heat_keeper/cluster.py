@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .notes import Notes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FIGURES = "figures."
 """What the names begin with under which balancers note what they see."""
@@ -19,6 +20,14 @@ _COMMAND_SECONDS = 30
 
 class Unanswered(Exception):  # noqa: N818  (it is no error of this program)
     """Somebody does not answer: nothing is done until they do."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A machine as the cluster sees it; `services` by name, and whether they are fit."""
+
+    alive: bool
+    services: Mapping[str, bool] = field(default_factory=dict)
 
 
 class Cluster:
@@ -35,9 +44,12 @@ class Cluster:
         self._watch = tuple(watch)
         self._name = name
 
-    def alive(self) -> dict[str, bool]:
-        """Return who is known, and whether they are alive."""
-        return {key: seen["alive"] for key, seen in json.loads(self._ask("members")).items()}
+    def seen(self) -> dict[str, Seen]:
+        """Return who is known, by the cloud's own id."""
+        return {
+            key: Seen(alive=seen["alive"], services=seen["services"])
+            for key, seen in json.loads(self._ask("members")).items()
+        }
 
     def figures(self) -> list[str]:
         """Return what each balancer told last, as JSON."""

@@ -14,7 +14,7 @@ from .heat import GONE
 from .notes import HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from .heat import Group, Member
     from .notes import Notes
@@ -32,49 +32,94 @@ class Verdict:
     refused: str = ""
 
 
-def judge(group: Group, alive: Mapping[str, bool], notes: Notes, now: float) -> Verdict:
-    """Return what is to be done about a group; `notes` learns who is dead since when.
+def judge(
+    group: Group,
+    alive: Mapping[str, bool],
+    notes: Notes,
+    now: float,
+    *,
+    unfit: Collection[str] = (),
+) -> Verdict:
+    """Return what is to be done about a group; `notes` learns since when who is dead or unfit.
 
     Args:
         group: the group.
         alive: the machines that the cluster knows, and whether they are alive.
         notes: what was found so far.
         now: seconds since the epoch.
+        unfit: those whose service fails.
 
     """
     rules = group.rules.heal
-    broken = [member for member in group.members if member.status in _BROKEN]
-    suspects = {}
-    for member in group.members:
-        trouble = "" if member in broken else _trouble(member, alive, rules, now)
-        if trouble:
-            suspects[member] = trouble
-            notes.dead.setdefault(member.server, now)
-        else:
-            notes.dead.pop(member.server, None)
-    due = [m for m in suspects if now - notes.dead[m.server] >= rules.after]
-    if not broken and not due:
-        return Verdict()
+    members = [member for member in group.members if member.status not in _BROKEN]
+    dead = {m: why for m in members if (why := _trouble(m, alive, rules, now))}
+    failing = {
+        m: "its service fails"
+        for m in members
+        if rules.unfit is not None and m not in dead and m.server in unfit and _grown(m, rules, now)
+    }
+    _note(notes.dead, group, dead, now)
+    _note(notes.unfit, group, failing, now)
+    found = _chosen(group, dead, failing, alive, notes, now)
+    if found.heal is None:
+        return found
     if group.busy:
         return Verdict(refused=f"the stack is in {group.status}")
-    if broken:
-        chosen = broken[0]
-        why = f"Nova shows it as {chosen.status}"
-    elif 1 < len(suspects) >= rules.cut * len(group.members):
-        names = f"{len(suspects)} of {len(group.members)}"
-        return Verdict(refused=f"{names} are dead at once: a network that is cut, not machines")
-    elif not any(member.server in alive for member in group.members):
-        return Verdict(refused="the cluster knows none of its machines")
-    else:
-        chosen = min(due, key=lambda member: notes.dead[member.server])
-        why = suspects[chosen]
     recent = [when for when in notes.healed.get(group.stack, ()) if now - when < HOUR]
     if len(recent) >= rules.per_hour:
         return Verdict(refused=f"{len(recent)} were replaced within an hour, and no more may be")
-    return Verdict(heal=chosen, why=why)
+    return found
+
+
+def _chosen(
+    group: Group,
+    dead: Mapping[Member, str],
+    failing: Mapping[Member, str],
+    alive: Mapping[str, bool],
+    notes: Notes,
+    now: float,
+) -> Verdict:
+    """Return the first that is to be healed, those that Nova has lost before the dead and unfit."""
+    rules, size = group.rules.heal, len(group.members)
+    for member in group.members:
+        if member.status in _BROKEN:
+            return Verdict(heal=member, why=f"Nova shows it as {member.status}")
+    first = _first(dead, notes.dead, rules.after, now)
+    if first:
+        if 1 < len(dead) >= rules.cut * size:
+            why = f"{len(dead)} of {size} are dead at once: a network that is cut, not machines"
+            return Verdict(refused=why)
+        if not any(member.server in alive for member in group.members):
+            return Verdict(refused="the cluster knows none of its machines")
+        return Verdict(heal=first, why=dead[first])
+    first = None if rules.unfit is None else _first(failing, notes.unfit, rules.unfit, now)
+    if first and 1 < len(failing) >= rules.unfit_cut * size:
+        why = f"{len(failing)} of {size} fail at once: what they have in common, not machines"
+        return Verdict(refused=why)
+    return Verdict(heal=first, why=failing[first]) if first else Verdict()
+
+
+def _first(
+    found: Mapping[Member, str], since: Mapping[str, float], after: float, now: float
+) -> Member | None:
+    """Return the one for which it is so longest, when that is long enough."""
+    due = [member for member in found if now - since[member.server] >= after]
+    return min(due, key=lambda member: since[member.server], default=None)
+
+
+def _note(since: dict[str, float], group: Group, found: Mapping[Member, str], now: float) -> None:
+    for member in group.members:
+        if member in found:
+            since.setdefault(member.server, now)
+        else:
+            since.pop(member.server, None)
 
 
 def _trouble(member: Member, alive: Mapping[str, bool], rules: Heal, now: float) -> str:
     if member.server not in alive:
-        return "it has never joined" if now - member.born > rules.grace else ""
+        return "it has never joined" if _grown(member, rules, now) else ""
     return "" if alive[member.server] else "the cluster sees it dead"
+
+
+def _grown(member: Member, rules: Heal, now: float) -> bool:
+    return now - member.born > rules.grace

@@ -20,6 +20,7 @@ class Notes:
 
     Attributes:
         dead: since when a server is dead.
+        unfit: since when its service fails.
         healed: when members of a stack were replaced.
         scaled: when a stack was last told to become larger or smaller.
         told: how many members it had then.
@@ -28,6 +29,7 @@ class Notes:
     """
 
     dead: dict[str, float] = field(default_factory=dict)
+    unfit: dict[str, float] = field(default_factory=dict)
     healed: dict[str, list[float]] = field(default_factory=dict)
     scaled: dict[str, float] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Notes:
             for stack, times in self.healed.items()
         }
         self.dead = {key: since for key, since in self.dead.items() if key in servers}
+        self.unfit = {key: since for key, since in self.unfit.items() if key in servers}
         self.healed = {stack: times for stack, times in recent.items() if times}
         self.scaled = {key: when for key, when in self.scaled.items() if key in stacks}
         self.told = {key: size for key, size in self.told.items() if key in stacks}

@@ -11,12 +11,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Heal:
-    """When a member is replaced; seconds, and shares of one."""
+    """When a member is replaced; seconds, and shares of one.
+
+    Attributes:
+        after: the cluster must have seen it dead for so long.
+        grace: it may take so long to join.
+        per_hour: so many are replaced within an hour.
+        cut: so many dead at once are cut off.
+        unfit: its service may fail for so long; None: for ever.
+        unfit_cut: so many unfit at once have something in common.
+
+    """
 
     after: float
     grace: float
     per_hour: int
     cut: float
+    unfit: float | None = None
+    unfit_cut: float = 0.5
 
 
 @dataclass(frozen=True)
