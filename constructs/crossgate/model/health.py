@@ -16,7 +16,7 @@ class Health:
     """What makes a machine of a group be replaced, beside that it is dead.
 
     Attributes:
-        grace: how long a new machine may take to boot and to be well; default five minutes.
+        grace: how long a new machine may take to boot and to be well; default ten minutes.
         unfit: how long its service may fail its check before the machine is replaced; default
             None: never. HAProxy sends such a machine nothing, and systemd has its service started
             again, so this is for what a restart does not mend.
@@ -26,6 +26,6 @@ class Health:
 
     """
 
-    grace: Duration = timedelta(minutes=5)
+    grace: Duration = timedelta(minutes=10)
     unfit: Duration | None = None
     cut: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.5

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 
 from crossgate.balancers.haproxy.document import figures_document
-from crossgate.balancers.haproxy.programs.haproxy_figures import figures
+from crossgate.balancers.haproxy.programs.haproxy_figures import added_up, figures
 from crossgate.boot.document import Document
 from crossgate.model.listener import Listener
 from crossgate.model.service import Service
@@ -28,6 +28,11 @@ WATCH = Watch(
 def test_the_connections_of_all_listeners_of_a_service_are_added_up():
     found = figures(SAID, {"api-9000": "api", "api-9001": "api"})
     assert found == {"api": {"connections": 15}}
+
+
+def test_what_old_processes_still_hold_counts_too():
+    both = added_up([{"api": {"connections": 3}}, {"api": {"connections": 9}}])
+    assert both == {"api": {"connections": 12}}
 
 
 def test_a_service_without_a_connection_is_told_too():

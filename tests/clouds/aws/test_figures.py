@@ -18,8 +18,12 @@ def test_what_all_balancers_see_is_added_up_for_each_service():
     assert added_up([told(api=10, web=1), told(api=5)], NOW) == {"api": 15, "web": 1}
 
 
-def test_what_was_told_half_a_minute_ago_no_longer_counts():
-    assert added_up([told(api=10), told(31, api=5)], NOW) == {"api": 10}
+def test_a_balancer_that_told_nothing_for_long_is_one_no_more():
+    assert added_up([told(api=10), told(901, api=5)], NOW) == {"api": 10}
+
+
+def test_while_a_balancer_is_mute_nothing_is_told_of_its_services():
+    assert added_up([told(api=10, web=1), told(31, api=5)], NOW) == {"web": 1}
 
 
 def test_a_metric_says_whose_it_is():

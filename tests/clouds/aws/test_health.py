@@ -48,6 +48,18 @@ def test_it_does_not_tell_when_half_of_them_fail_at_once():
     assert verdict(members, NOW - 300) == "2 of 4 fail at once"
 
 
+def test_after_they_failed_together_each_has_its_time_again():
+    own = Verdict(NOW - 999)
+    own.judge("me", seen(me=False, b=False, c=True, d=True), RULES, NOW)
+    assert own.judge("me", seen(me=False, b=True, c=True, d=True), RULES, NOW + 10) == ""
+
+
+def test_of_several_that_fail_one_goes_at_a_time():
+    members = seen(a=False, me=False, c=True, d=True, e=True)
+    assert verdict(members, NOW - 300) == "others that fail go first"
+    assert Verdict(NOW - 300).judge("a", members, RULES, NOW) == "unhealthy"
+
+
 def test_a_dead_machine_counts_among_those_that_fail():
     members = seen(me=False, b=None, c=True, d=True)
     assert verdict(members, NOW - 300) == "2 of 4 fail at once"

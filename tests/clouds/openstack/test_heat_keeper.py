@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -72,7 +72,12 @@ def test_a_member_that_stays_dead_is_healed():
 @pytest.mark.parametrize("status", [GONE, "ERROR", "DELETED"])
 def test_what_nova_shows_broken_is_healed_at_once(status):
     broken = group(member("a"), member("b", status))
-    assert judge(broken, ALL_ALIVE, Notes(), NOW).heal == broken.members[1]
+    assert judge(broken, dead("b"), Notes(), NOW).heal == broken.members[1]
+
+
+def test_one_that_nova_shows_in_error_and_the_cluster_alive_is_left_alone():
+    there = group(member("a"), member("b", "ERROR"))
+    assert judge(there, ALL_ALIVE, Notes(), NOW).heal is None
 
 
 def test_a_new_machine_may_take_its_grace_to_join():
@@ -90,6 +95,19 @@ def test_half_of_them_dead_at_once_is_a_cut_network():
     verdict = judge(FOUR, dead("a", "b"), since(300, "a", "b"), NOW)
     assert verdict.heal is None
     assert "2 of 4 are dead at once" in verdict.refused
+
+
+def test_after_a_cut_those_that_are_still_away_have_their_time_again():
+    notes = since(300, "a", "b")
+    judge(FOUR, dead("a", "b"), notes, NOW)
+    assert judge(FOUR, dead("b"), notes, NOW + 5).heal is None
+    assert judge(FOUR, dead("b"), notes, NOW + 60).heal == FOUR.members[1]
+
+
+def test_a_group_of_others_is_left_alone_also_when_nova_lost_some():
+    verdict = judge(group(member("a"), member("b", GONE)), {"server-x": True}, Notes(), NOW)
+    assert verdict.heal is None
+    assert "knows none of its machines" in verdict.refused
 
 
 def test_less_than_half_dead_at_once_are_dead_machines():
@@ -151,7 +169,7 @@ ages = st.floats(min_value=0, max_value=7200)
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["ACTIVE", "SHUTOFF", "BUILD"]), ages), max_size=8),
+    st.lists(st.tuples(st.sampled_from(["ACTIVE", "SHUTOFF", "BUILD", "ERROR"]), ages), max_size=8),
     st.lists(st.sampled_from([True, False, None]), min_size=8, max_size=8),
     st.lists(ages, min_size=8, max_size=8),
 )
@@ -179,14 +197,15 @@ class Heard:
         self.there = list(groups)
         self.known = alive
         self.unfit: list[str] = []
-        self.notes = (notes or Notes()).text()
+        self.notes = replace(notes or Notes(), looked=NOW).text()
         self.told: list[str] = []
         self.healed: list[str] = []
         self.signals: list[str] = []
+        self.passed: dict[str, str] = {}
         self.answers = True
 
-    def groups(self) -> list[Group]:
-        return self.there
+    def groups(self) -> tuple[list[Group], dict[str, str]]:
+        return self.there, self.passed
 
     def heal(self, group: Group, member: Member, why: str) -> str:
         self.healed.append(f"{group.stack} {member.name}: {why}")
@@ -232,14 +251,51 @@ def test_one_at_a_time_over_all_groups(log):
     assert heard.healed[1:] == ["gw-web/1 x: the cluster sees it dead"]
 
 
-def test_what_is_done_is_noted_before_it_is_done(log):
+def test_what_is_done_is_noted_before_and_counts_only_when_it_was_done(log):
+    counted = []
+
     class Broken(Heard):
         def heal(self, group: Group, member: Member, why: str) -> str:
+            counted.append(Notes.of(self.notes).healed)
             raise Unanswered("OpenStack answers 503")
 
     heard = Broken(FOUR, alive=dead("b"), notes=since(60, "b"))
     look(heard, heard, log, lambda: NOW)
-    assert Notes.of(heard.notes).healed == {"gw-api/1": [NOW]}
+    assert counted == [{"gw-api/1": [NOW]}]
+    assert Notes.of(heard.notes).healed == {"gw-api/1": []}
+
+
+def test_who_takes_over_late_starts_all_clocks_anew(log):
+    heard = Heard(FOUR, alive=dead("b"), notes=since(300, "b"))
+    heard.notes = replace(since(300, "b"), looked=NOW - 61).text()
+    look(heard, heard, log, lambda: NOW)
+    assert heard.healed == []
+    assert Notes.of(heard.notes).dead == {"server-b": NOW}
+
+
+def test_a_stack_that_cannot_be_read_does_not_keep_others_from_being_healed(log, capsys):
+    heard = Heard(FOUR, alive=dead("b"), notes=since(60, "b"))
+    heard.passed = {"gw-web": "Unanswered: OpenStack answers 404"}
+    look(heard, heard, log, lambda: NOW)
+    assert heard.healed == ["gw-api/1 b: the cluster sees it dead"]
+    assert "gw-web: is passed over: Unanswered" in capsys.readouterr().out
+
+
+def test_rules_and_notes_of_a_later_version_are_read():
+    made = asdict(RULES) | {"colour": "red"}
+    made["heal"] |= {"mercy": 1}
+    assert Rules.of(made) == replace(RULES, scale=[])
+    assert Notes.of('{"dead": {"server-a": 1.0}, "colour": "red"}').dead == {"server-a": 1.0}
+
+
+def test_a_replacement_that_heat_took_back_is_no_success(log):
+    class RolledBack(Heard):
+        def heal(self, group: Group, member: Member, why: str) -> str:
+            return "ROLLBACK_COMPLETE"
+
+    heard = RolledBack(FOUR, alive=dead("b"), notes=since(60, "b"))
+    look(heard, heard, log, lambda: NOW)
+    assert 'crossgate_keeper_failed_total{group="gw-api"} 1' in figures(log)
 
 
 def test_it_is_said_once_and_counted(log, capsys):
@@ -273,7 +329,7 @@ def test_notes_of_machines_and_stacks_that_are_gone_are_dropped(log):
     notes.healed["gw-old/1"] = [NOW - 4000]
     heard = Heard(FOUR, alive=ALL_ALIVE, notes=notes)
     look(heard, heard, log, lambda: NOW)
-    assert Notes.of(heard.notes) == Notes()
+    assert Notes.of(heard.notes) == Notes(looked=NOW)
 
 
 # Machines whose service fails.
@@ -402,6 +458,17 @@ def test_without_figures_a_group_keeps_its_size_and_the_reason_is_said():
     assert (found.policy, found.refused) == ("", "no balancer tells its figures")
 
 
+def test_a_group_does_not_shrink_while_a_machine_of_it_is_not_well():
+    notes = quiet(999)
+    notes.dead["server-0"] = NOW
+    assert step(3, 0, notes).policy == ""
+
+
+def test_a_group_does_not_shrink_while_a_balancer_is_mute():
+    assert scaling.judge(scaled(3), Load(0, whole=False), quiet(999), NOW).policy == ""
+    assert scaling.judge(scaled(2), Load(81, whole=False), Notes(), NOW).policy == UP
+
+
 def test_a_group_without_scaling_needs_no_figures():
     assert scaling.judge(FOUR, None, Notes(), NOW) == scaling.Step()
 
@@ -426,8 +493,28 @@ def test_the_load_is_what_all_balancers_tell_together():
 
 
 def test_what_a_balancer_told_half_a_minute_ago_no_longer_counts():
-    assert load_of("api", [told(10), told(5, age=31)], NOW) == Load(10)
+    assert load_of("api", [told(10), told(5, age=31)], NOW) == Load(10, whole=False)
     assert load_of("api", [told(5, age=31)], NOW) is None
+
+
+def test_a_balancer_that_told_nothing_for_a_quarter_of_an_hour_is_one_no_more():
+    assert load_of("api", [told(10), told(5, age=901)], NOW) == Load(10)
+
+
+@pytest.mark.parametrize("bad", ["", "[]", "{}", '{"at": "now", "services": {}}'])
+def test_what_cannot_be_read_makes_the_sum_no_whole(bad):
+    assert load_of("api", [told(10), bad], NOW) == Load(10, whole=False)
+
+
+def test_two_groups_of_one_service_share_its_load(log):
+    second = replace(scaled(2), stack="gw-more/1")
+    heard = Heard(scaled(2), second, alive={f"server-{n}": True for n in range(2)})
+    heard.told = [told(160)]
+    look(heard, heard, log, lambda: NOW)
+    assert heard.signals == []
+    heard.told = [told(161)]
+    look(heard, heard, log, lambda: NOW)
+    assert len(heard.signals) == 1
 
 
 def test_what_is_told_of_other_services_is_no_load():

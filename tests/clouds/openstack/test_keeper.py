@@ -58,7 +58,7 @@ def test_a_watched_group_brings_its_rules_in_seconds(stack, synth):
     rules = json.loads(template(synth())["outputs"]["crossgate"]["value"])["heal"]
     assert rules == {
         "after": 120,
-        "grace": 300,
+        "grace": 600,
         "per_hour": 1,
         "cut": 0.5,
         "unfit": None,

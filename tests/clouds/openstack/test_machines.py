@@ -75,7 +75,7 @@ def test_the_volume_type_is_the_profiles(stack, synth):
 def test_the_user_data_is_written_once(stack, synth):
     made = built(stack, synth)
     (used,) = {block["user_data"] for block in made["resource"][INSTANCE].values()}
-    document = made["locals"][used.removeprefix("${local.").removesuffix("}")]
+    document = made["locals"][used.removeprefix("${base64gzip(local.").removesuffix(")}")]
     assert document.startswith("#cloud-config\n")
 
 

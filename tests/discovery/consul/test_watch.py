@@ -1,5 +1,7 @@
 """What the program on the servers makes of Consul's answers; tests/lab asks a real Consul."""
 
+import pytest
+
 from crossgate.discovery.consul.programs.consul_watch import members
 
 
@@ -42,9 +44,10 @@ def test_a_service_is_fit_unless_one_of_its_checks_is_critical():
         assert members(nodes, checks)["i-1"]["services"] == {"api": fit}
 
 
-def test_maintenance_makes_no_service_unfit():
-    checks = [service("api-1", "passing"), service("api-1", "critical", "_service_maintenance:api")]
-    assert members([node("api-1", "i-1")], checks)["i-1"]["services"] == {"api": True}
+@pytest.mark.parametrize("kind", ["_service_maintenance:api", "_node_maintenance"])
+def test_of_a_machine_in_maintenance_nothing_is_said(kind):
+    checks = [service("api-1", "critical"), service("api-1", "critical", kind)]
+    assert members([node("api-1", "i-1")], checks)["i-1"]["services"] == {}
 
 
 def test_a_machine_with_an_old_node_beside_its_new_one_is_alive():

@@ -76,6 +76,7 @@ def figures_document(
     settings = {
         "every": _FIGURES_SECONDS,
         "service_of": {backend(listener): listener.to.name for listener in listeners},
+        "master": layout.master,
         "socket": layout.socket,
         "watch": list(watch.program),
     }

@@ -29,6 +29,7 @@ class Layout:
         figures_settings: what it is to tell, and to whom.
         states: which servers were fit when HAProxy was last reloaded.
         chroot: an empty directory in which HAProxy locks itself up; Debian's package makes it.
+        master: the master process's own, for its old workers; Debian's unit makes it.
         socket: the runtime API, for root only; Debian's package makes its directory.
 
     """
@@ -42,6 +43,7 @@ class Layout:
     figures_settings: str = "/etc/crossgate/haproxy-figures.json"
     states: str = "/var/lib/crossgate/haproxy.states"
     chroot: str = "/var/lib/haproxy"
+    master: str = "/run/haproxy-master.sock"
     socket: str = "/run/haproxy/admin.sock"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingPolicy
 from crossgate.clouds.aws.keeper import METRIC, NAMESPACE
 from crossgate.errors import RefusedError
+from crossgate.model.units import whole_seconds
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.bindings.autoscaling import (
@@ -52,6 +53,7 @@ def scale(cloud: AwsCloud, scope: Construct, spec: ScalingSpec) -> None:
         name=f"{spec.scaling.on}-target",
         autoscaling_group_name=spec.id,
         policy_type="TargetTrackingScaling",
+        estimated_instance_warmup=whole_seconds(spec.group.refresh.warmup),
         target_tracking_configuration={
             **(_processors(spec) if spec.scaling.on == "cpu" else _connections(spec)),
             "disable_scale_in": not spec.scaling.shrink,

@@ -173,7 +173,13 @@ class OpenStackCloud(Construct):
         if isinstance(spec, MachinesSpec):
             found += keeper.refusals(self, spec)
             spec = keeper.keeping(self, None, spec)
-        too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, encoded=True)
+        too_long = cloud_init.refusal(
+            spec.document,
+            limit=limits.USER_DATA_BYTES,
+            # Heat takes the user data of a group's machines as text.
+            compressed=isinstance(spec, MachinesSpec),
+            encoded=True,
+        )
         return [*found, too_long] if too_long else found
 
     def firewall(self, scope: Construct, id: str, *, name: str) -> OpenStackFirewall:

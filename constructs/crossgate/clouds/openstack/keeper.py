@@ -44,6 +44,7 @@ _SETTINGS = "/etc/crossgate/heat-keeper.json"
 _CREDENTIALS = "/etc/crossgate/heat-keeper.clouds.yaml"
 _ENTRY = "crossgate"
 _EVERY_SECONDS = 5
+_ANSWER_SECONDS = 30
 _ID = "application_credential_id"
 _SECRET = "application_credential_secret"  # noqa: S105  (the name of a setting)
 
@@ -181,6 +182,7 @@ def keeping(cloud: OpenStackCloud, scope: Construct | None, spec: MachinesSpec) 
     entry: dict[str, object] = {
         "auth_type": "v3applicationcredential",
         "auth": {"auth_url": _keystone(cloud), **login},
+        "api_timeout": _ANSWER_SECONDS,
     }
     if cloud.region is not None:
         entry["region_name"] = cloud.region

@@ -122,7 +122,8 @@ def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:
     `terraform apply -replace=ADDRESS`. With `min_healthy=0` an apply replaces them all.
     """
     reservation = own_reservation(cloud, spec.reservation, path_of(scope))
-    document = local_text(scope, "document", cloud_init.render(spec.document))
+    # The provider encodes what is no base64 yet; cloud-init unpacks it.
+    document = f"base64gzip({local_text(scope, 'document', cloud_init.render(spec.document))})"
     carrier = catalogue.carrier(cloud.profile, spec.machine)
     image = cloud.image_id()
     spread = keep_apart(cloud, scope, spec.name, spec.count)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _SECONDS = 10
 # "show stat" in HAProxy's management guide: every proxy, of type backend.
@@ -34,19 +34,39 @@ def figures(said: str, service_of: Mapping[str, str]) -> dict[str, dict[str, int
 
     """
     found = {service: {"connections": 0} for service in service_of.values()}
-    for row in csv.DictReader(said.removeprefix("# ").splitlines()):
+    for row in csv.DictReader(said.strip()[2:].splitlines()):  # the head begins with "# "
         service = service_of.get(row["pxname"])
         if service is not None:
             found[service]["connections"] += int(row["scur"] or 0)
     return found
 
 
-def ask(path: str) -> str:
+def added_up(seen: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Return the sum of what several processes see."""
+    found: dict[str, dict[str, int]] = {}
+    for one in seen:
+        for service, counted in one.items():
+            before = found.get(service, {"connections": 0})["connections"]
+            found[service] = {"connections": before + counted["connections"]}
+    return found
+
+
+def old_workers(master: str) -> list[str]:
+    """Return what each process says that a reload has left with its sessions; see `show proc`."""
+    if not Path(master).exists():
+        return []
+    _, _, old = ask(master, b"show proc\n").partition("# old workers")
+    rows = [line.split() for line in old.partition("#")[0].splitlines()]
+    pids = [row[0] for row in rows if row and row[0].isdigit()]
+    return [ask(master, f"@!{pid} ".encode() + _QUESTION) for pid in pids]
+
+
+def ask(path: str, question: bytes) -> str:
     """Return HAProxy's answer."""
     with socket.socket(socket.AF_UNIX) as asked:
         asked.settimeout(_SECONDS)
         asked.connect(path)
-        asked.sendall(_QUESTION)
+        asked.sendall(question)
         return b"".join(iter(lambda: asked.recv(65536), b"")).decode()
 
 
@@ -58,7 +78,8 @@ def main(path: str) -> None:
     before = ""
     while True:
         try:
-            seen = figures(ask(settings["socket"]), settings["service_of"])
+            said = [ask(settings["socket"], _QUESTION), *old_workers(settings["master"])]
+            seen = added_up(figures(one, settings["service_of"]) for one in said)
             told = json.dumps({"at": round(time.time()), "services": seen})
             subprocess.run(  # noqa: S603  (the cluster's own program)
                 record, check=True, input=told, text=True, timeout=_SECONDS, capture_output=True

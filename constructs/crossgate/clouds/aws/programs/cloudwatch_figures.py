@@ -24,10 +24,14 @@ PREFIX = "figures."
 
 _COMMAND_SECONDS = 30
 _STALE_SECONDS = 30
+_FORGOTTEN_SECONDS = 900
 
 
 def added_up(told: Iterable[str], now: float) -> dict[str, int]:
-    """Return the connections to each service of which a balancer told lately.
+    """Return the connections to each service of which all its balancers told lately.
+
+    With one of them mute the sum would be too small, and the group would shrink. One that has told
+    nothing for a quarter of an hour is one no more.
 
     Args:
         told: what each balancer told last, as JSON.
@@ -35,12 +39,15 @@ def added_up(told: Iterable[str], now: float) -> dict[str, int]:
 
     """
     found: dict[str, int] = {}
+    mute: set[str] = set()
     for figures in map(json.loads, told):
-        if abs(now - figures["at"]) > _STALE_SECONDS:
-            continue
+        age = abs(now - figures["at"])
         for service, seen in figures["services"].items():
-            found[service] = found.get(service, 0) + seen["connections"]
-    return found
+            if age <= _STALE_SECONDS:
+                found[service] = found.get(service, 0) + seen["connections"]
+            elif age <= _FORGOTTEN_SECONDS:
+                mute.add(service)
+    return {service: number for service, number in found.items() if service not in mute}
 
 
 def metrics(cluster: str, connections: dict[str, int]) -> list[dict[str, Any]]:

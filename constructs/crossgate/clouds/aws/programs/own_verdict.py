@@ -61,11 +61,14 @@ class Verdict:
             return ""
         if self.since is None:
             self.since = now
+        if 1 < len(failing) >= rules.cut * len(peers):
+            # Those that mend first do not make the others look as if they alone failed.
+            self.since = now
+            return f"{len(failing)} of {len(peers)} fail at once"
         if now - self.since < rules.unfit:
             return ""
-        if 1 < len(failing) >= rules.cut * len(peers):
-            return f"{len(failing)} of {len(peers)} fail at once"
-        return "unhealthy"
+        first = min(key for key in failing if peers[key]["alive"])
+        return "unhealthy" if first == me else "others that fail go first"
 
 
 def main(path: str) -> None:

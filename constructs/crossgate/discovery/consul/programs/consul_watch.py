@@ -34,6 +34,7 @@ _CONSUL = "/usr/bin/consul"
 _FOLDER = "crossgate"
 _SECONDS = 10.0
 _NOT_FOUND = 404
+_MAINTENANCE = ("_node_maintenance", "_service_maintenance")
 
 
 def members(
@@ -46,13 +47,14 @@ def members(
 
     Args:
         nodes: what `/v1/catalog/nodes` answers.
-        checks: what `/v1/health/state/any` answers; `serfHealth` is the gossip's own verdict. A
-            service is fit when none of its checks is critical; maintenance is no check of it.
+        checks: what `/v1/health/state/any` answers; `serfHealth` is the gossip's own verdict. Of a
+            machine in maintenance nothing is said: somebody works at it.
 
     """
+    kept_out = {check["Node"] for check in checks if check["CheckID"].startswith(_MAINTENANCE)}
     fit: dict[str, dict[str, bool]] = {}
     for check in checks:
-        if check.get("ServiceName") and not check["CheckID"].startswith("_service_maintenance"):
+        if check.get("ServiceName") and check["Node"] not in kept_out:
             of_node = fit.setdefault(check["Node"], {})
             well = check["Status"] != "critical"
             of_node[check["ServiceName"]] = well and of_node.get(check["ServiceName"], True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,28 +22,26 @@ if TYPE_CHECKING:
     from .heat import Group, Member
     from .notes import Notes
 
-_TROUBLES = (OSError, subprocess.SubprocessError, ValueError, KeyError)
-
 
 def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> None:
     """Look after all groups once; heal one member at most, else let one group grow or shrink."""
     try:
         notes, seen = cluster.recall(), cluster.seen()
         before = notes.text()
-        groups = heat.groups()
+        groups, passed = heat.groups()
+        for name, why in passed.items():
+            log.say(name, f"is passed over: {why}")
         now = clock()
+        notes.look(now)
         healed = _heal(groups, seen, notes, log, now)
         scaled = None if healed else _scale(groups, cluster.figures(), notes, log, now)
-        notes.forget(groups, now)
+        if not passed:
+            notes.forget(groups, now)
         # Noted before it is done: who takes over from here counts it too.
         if notes.text() != before:
             cluster.record(notes)
         if healed:
-            group, member, why = healed
-            log.say(f"{group.name}/{member.name}", f"replaces server {member.server}: {why}")
-            status = heat.heal(group, member, why)
-            log.count("healed_total" if status.endswith("COMPLETE") else "failed_total", group.name)
-            log.say(f"{group.name}/{member.name}", f"Heat ended with {status}")
+            _replace(heat, cluster, notes, log, *healed)
         elif scaled:
             group, step = scaled
             log.say(f"{group.name} size", f"{step.policy}: {step.why}")
@@ -54,7 +52,24 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
         log.say("waits", str(error))
     else:
         log.say("waits", "")
-    log.show(clock())
+        log.looked(clock())
+    log.show()
+
+
+def _replace(
+    heat: Heat, cluster: Cluster, notes: Notes, log: Log, group: Group, member: Member, why: str
+) -> None:
+    topic = f"{group.name}/{member.name}"
+    log.say(topic, f"replaces server {member.server}: {why}")
+    try:
+        status = heat.heal(group, member, why)
+    except Unanswered:
+        # Nothing was replaced, so nothing is counted.
+        notes.healed[group.stack].pop()
+        cluster.record(notes)
+        raise
+    log.count("healed_total" if status == "UPDATE_COMPLETE" else "failed_total", group.name)
+    log.say(topic, f"Heat ended with {status}")
 
 
 def _heal(
@@ -82,7 +97,7 @@ def _scale(
 ) -> tuple[Group, scaling.Step] | None:
     chosen = None
     for group in groups:
-        load = scaling.load_of(group.rules.service, told, now)
+        load = _share(group, groups, scaling.load_of(group.rules.service, told, now))
         step = scaling.judge(group, load, notes, now)
         log.say(f"{group.name} size", step.refused and f"stays: {step.refused}")
         if step.policy and chosen is None:
@@ -96,10 +111,19 @@ def _scale(
     return chosen
 
 
+def _share(group: Group, groups: Sequence[Group], load: scaling.Load | None) -> scaling.Load | None:
+    """Return the part of a service's load that is a group's: each machine is given as much."""
+    of_service = [one for one in groups if one.rules.service == group.rules.service]
+    machines = sum(len(one.members) for one in of_service)
+    if load is None or len(of_service) == 1 or machines == 0:
+        return load
+    connections = ceil(load.connections * len(group.members) / machines)
+    return scaling.Load(connections=connections, whole=load.whole)
+
+
 def main(path: str) -> None:
     """Look after the groups until stopped."""
     import openstack  # noqa: PLC0415  (the rules need none of it)
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
 
     settings = json.loads(Path(path).read_text(encoding="utf-8"))
     # systemd shows a unit its credentials in a folder of its own; see LoadCredential=.
@@ -113,7 +137,7 @@ def main(path: str) -> None:
     while True:
         try:
             look(heat, cluster, log, time.time)
-        except (*_TROUBLES, openstack.exceptions.SDKException, ClientException) as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, the next round may do better)
             log.say("waits", f"{type(error).__name__}: {error}")
         time.sleep(settings["every"])
 

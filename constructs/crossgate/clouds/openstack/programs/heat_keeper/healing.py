@@ -51,7 +51,7 @@ def judge(
 
     """
     rules = group.rules.heal
-    members = [member for member in group.members if member.status not in _BROKEN]
+    members = [member for member in group.members if not _broken(member, alive)]
     dead = {m: why for m in members if (why := _trouble(m, alive, rules, now))}
     failing = {
         m: "its service fails"
@@ -81,22 +81,31 @@ def _chosen(
 ) -> Verdict:
     """Return the first that is to be healed, those that Nova has lost before the dead and unfit."""
     rules, size = group.rules.heal, len(group.members)
-    for member in group.members:
-        if member.status in _BROKEN:
-            return Verdict(heal=member, why=f"Nova shows it as {member.status}")
+    broken = [member for member in group.members if _broken(member, alive)]
     first = _first(dead, notes.dead, rules.after, now)
+    strange = not any(member.server in alive for member in group.members)
+    if strange and (dead or 0 < len(broken) < size):
+        return Verdict(refused="the cluster knows none of its machines")
+    if broken:
+        return Verdict(heal=broken[0], why=f"Nova shows it as {broken[0].status}")
+    if 1 < len(dead) >= rules.cut * size:
+        # Those that come back first do not make the others look as if they alone were dead.
+        notes.dead.update((member.server, now) for member in dead)
+        why = f"{len(dead)} of {size} are dead at once: a network that is cut, not machines"
+        return Verdict(refused=why)
     if first:
-        if 1 < len(dead) >= rules.cut * size:
-            why = f"{len(dead)} of {size} are dead at once: a network that is cut, not machines"
-            return Verdict(refused=why)
-        if not any(member.server in alive for member in group.members):
-            return Verdict(refused="the cluster knows none of its machines")
         return Verdict(heal=first, why=dead[first])
     first = None if rules.unfit is None else _first(failing, notes.unfit, rules.unfit, now)
-    if first and 1 < len(failing) >= rules.unfit_cut * size:
+    if 1 < len(failing) >= rules.unfit_cut * size:
+        notes.unfit.update((member.server, now) for member in failing)
         why = f"{len(failing)} of {size} fail at once: what they have in common, not machines"
         return Verdict(refused=why)
     return Verdict(heal=first, why=failing[first]) if first else Verdict()
+
+
+def _broken(member: Member, alive: Mapping[str, bool]) -> bool:
+    """Return whether Nova has lost it; a failed resize leaves one in ERROR that is alive."""
+    return member.status in _BROKEN and not (member.status == "ERROR" and alive.get(member.server))
 
 
 def _first(

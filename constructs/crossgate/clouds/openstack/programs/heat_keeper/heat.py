@@ -23,6 +23,8 @@ GONE = "GONE"
 """What Nova does not show at all."""
 
 _NOT_FOUND = 404
+_POLL_SECONDS = 2
+_LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -80,29 +82,41 @@ class Heat:
         self._tag = tag
         self._sleep = sleep
 
-    def groups(self) -> list[Group]:
-        """Return the groups that the cluster watches, those apart that are being made or unmade."""
+    def groups(self) -> tuple[list[Group], dict[str, str]]:
+        """Return the groups that the cluster watches, and why others, by name, are passed over.
+
+        One that is being made or unmade, or could not be made, is none yet or none any more.
+        """
         found = self._get("/stacks", tags=self._tag)["stacks"]
-        if not found:
-            return []
-        servers = {server.id: server for server in self._cloud.compute.servers()}
-        return [
-            self._group(f"{stack['stack_name']}/{stack['id']}", stack["stack_status"], servers)
-            for stack in found
-            if not stack["stack_status"].startswith(("CREATE", "DELETE"))
-            or stack["stack_status"] == "CREATE_COMPLETE"
-        ]
+        groups, passed = [], {}
+        servers = {server.id: server for server in self._cloud.compute.servers()} if found else {}
+        for stack in found:
+            name, status = stack["stack_name"], stack["stack_status"]
+            if status.startswith(("CREATE", "DELETE")) and status != "CREATE_COMPLETE":
+                continue
+            try:
+                groups.append(self._group(f"{name}/{stack['id']}", status, servers))
+            except (Unanswered, KeyError, TypeError, ValueError) as error:
+                passed[name] = f"{type(error).__name__}: {error}"
+        return groups, passed
 
     def heal(self, group: Group, member: Member, why: str) -> str:
-        """Have Heat replace a member; return the stack's status when Heat is done."""
+        """Have Heat replace a member; return the status when Heat is done, or takes its time.
+
+        The group's own stack is updated, with nothing changed. An update of the stack above would
+        have the group make its size anew, without the member that is marked: above its minimum it
+        would lose that instead of replacing it.
+        """
         body = {"mark_unhealthy": True, "resource_status_reason": f"crossgate: {why}"}
         self._patch(f"/stacks/{group.nested}/resources/{member.name}", body)
-        self._patch(f"/stacks/{group.stack}", {})
-        while True:
-            self._sleep(2)
-            status = self._status(group.stack)
+        self._patch(f"/stacks/{group.nested}", {})
+        status = ""
+        for _ in range(_LONGEST_SECONDS // _POLL_SECONDS):
+            self._sleep(_POLL_SECONDS)
+            status = self._status(group.nested)
             if not status.endswith("IN_PROGRESS"):
-                return status
+                break
+        return status
 
     def signal(self, group: Group, policy: str) -> None:
         """Have a scaling policy of the stack do its work."""

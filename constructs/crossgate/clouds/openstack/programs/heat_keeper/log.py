@@ -30,9 +30,13 @@ class Log:
         key = f"crossgate_keeper_{name}{label}"
         self._figures[key] = self._figures.get(key, 0) + by
 
-    def show(self, now: float) -> None:
+    def looked(self, now: float) -> None:
+        """Keep the moment of a round in which everybody answered."""
+        self._figures["crossgate_keeper_last_round_timestamp_seconds"] = now
+
+    def show(self) -> None:
         """Write the figures, as Prometheus reads them."""
-        figures = {**self._figures, "crossgate_keeper_last_round_timestamp_seconds": now}
+        figures = self._figures
         draft = self._metrics.with_suffix(".new")
         draft.write_text("".join(f"{key} {figures[key]:.15g}\n" for key in sorted(figures)))
         draft.replace(self._metrics)

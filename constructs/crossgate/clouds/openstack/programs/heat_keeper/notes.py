@@ -6,12 +6,16 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from .rules import known
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .heat import Group
 
 HOUR = 3600.0
+GAP = 60.0
+"""Seconds after which nobody has looked for a while; it is noted three times as often."""
 
 
 @dataclass
@@ -25,6 +29,7 @@ class Notes:
         scaled: when a stack was last told to become larger or smaller.
         told: how many members it had then.
         calm: since when a stack needs fewer members.
+        looked: when somebody last looked.
 
     """
 
@@ -34,15 +39,30 @@ class Notes:
     scaled: dict[str, float] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
     calm: dict[str, float] = field(default_factory=dict)
+    looked: float = 0.0
 
     @classmethod
     def of(cls, text: str) -> Notes:
         """Return what was noted as JSON; nothing yet is fine."""
-        return cls(**json.loads(text)) if text.strip() else cls()
+        return cls(**known(cls, json.loads(text))) if text.strip() else cls()
 
     def text(self) -> str:
         """Return it as JSON."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    def look(self, now: float) -> None:
+        """Note that somebody looks; what was true before nobody did for a while is no longer known.
+
+        So neither an outage of the cluster nor the clock of another machine makes anything look as
+        if it had been so for long.
+        """
+        if not 0 <= now - self.looked <= GAP:
+            self.dead.clear()
+            self.unfit.clear()
+            self.calm.clear()
+            self.looked = now
+        if now - self.looked >= GAP / 3:
+            self.looked = now
 
     def forget(self, groups: Sequence[Group], now: float) -> None:
         """Drop what no longer counts, so that the notes do not grow."""

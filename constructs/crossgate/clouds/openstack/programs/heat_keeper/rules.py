@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ class Rules:
 
     @classmethod
     def of(cls, made: Mapping[str, Any]) -> Rules:
-        """Return what JSON says."""
-        scale = [Scale(**one) for one in made["scale"]]
-        return cls(**{**made, "heal": Heal(**made["heal"]), "scale": scale})
+        """Return what JSON says; what is of a later version of this program is left out."""
+        heal = Heal(**known(Heal, made["heal"]))
+        scale = [Scale(**known(Scale, one)) for one in made["scale"]]
+        return cls(**{**known(cls, made), "heal": heal, "scale": scale})
+
+
+def known(kind: type[Any], made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a class has a field for."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in made.items() if name in names}

@@ -1,7 +1,8 @@
 """How many machines a group needs, by what the balancers see of its service.
 
 The signals are the same in every cloud: HAProxy counts them. A group grows by one machine, at once;
-it shrinks by one, when fewer have been enough for a while.
+it shrinks by one, when fewer have been enough for a while, all machines are well and no balancer is
+mute.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ DOWN = "scale-down"
 """Policies of the stack's template."""
 
 _STALE_SECONDS = 30
+_FORGOTTEN_SECONDS = 900
+"""A balancer that has told nothing for so long is one no more."""
+
 _MARGIN = 0.9
 """Of the target, that fewer machines must stay below: what shrinks does not grow again at once."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What all balancers together see of a service."""
+    """What all balancers together see of a service; not `whole` when one of them is mute."""
 
     connections: int
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,20 @@ def load_of(service: str, told: Iterable[str], now: float) -> Load | None:
         now: seconds since the epoch.
 
     """
-    fresh = [
-        figures["services"][service]
-        for figures in map(json.loads, told)
-        if abs(now - figures["at"]) <= _STALE_SECONDS and service in figures["services"]
-    ]
-    if not fresh:
-        return None
-    return Load(connections=sum(one["connections"] for one in fresh))
+    fresh, whole = [], True
+    for one in told:
+        try:
+            figures = json.loads(one)
+            age, seen = abs(now - figures["at"]), figures["services"].get(service)
+            connections = None if seen is None else int(seen["connections"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            whole = False
+            continue
+        if connections is not None and age <= _STALE_SECONDS:
+            fresh.append(connections)
+        elif connections is not None and age <= _FORGOTTEN_SECONDS:
+            whole = False
+    return Load(connections=sum(fresh), whole=whole) if fresh else None
 
 
 def judge(group: Group, load: Load | None, notes: Notes, now: float) -> Step:
@@ -80,12 +91,16 @@ def judge(group: Group, load: Load | None, notes: Notes, now: float) -> Step:
 def _direction(group: Group, load: Load, notes: Notes, now: float) -> int:
     """Return 1 when a machine more is needed, -1 when one fewer has been enough for long."""
     rules, size = group.rules, len(group.members)
+    troubled = any(
+        member.status != "ACTIVE" or member.server in notes.dead or member.server in notes.unfit
+        for member in group.members
+    )
     needed = max(ceil(load.connections / rule.target) for rule in rules.scale)
     fewer = all(
         rule.shrink and load.connections <= rule.target * _MARGIN * (size - 1)
         for rule in rules.scale
     )
-    if needed > size or not fewer or size <= rules.least:
+    if needed > size or not fewer or size <= rules.least or troubled or not load.whole:
         notes.calm.pop(group.stack, None)
         return 1 if needed > size else 0
     since = notes.calm.setdefault(group.stack, now)
