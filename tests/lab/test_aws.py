@@ -192,6 +192,13 @@ def test_the_entrance_leaves_a_balancer_that_says_it_is_unfit(served):
     until(lambda: edge.fit()[target], seconds=40, what="it is taken back")
 
 
+def told(clouds: Clouds) -> int:
+    """Return how many connections the balancers tell Consul of."""
+    watch = ("/usr/bin/python3", "/usr/local/lib/crossgate/consul_watch.py")
+    notes = json.loads(clouds.machines["aws-disc1"].run(*watch, "gather", "figures."))
+    return sum(json.loads(one)["services"]["api"]["connections"] for one in notes.values())
+
+
 def test_cloudwatch_is_told_what_the_balancers_see(served):
     cloudwatch = served.account.client("cloudwatch")
     dimensions = [
@@ -217,6 +224,11 @@ def test_cloudwatch_is_told_what_the_balancers_see(served):
     with entered(served.lab.client_namespace):
         held = [socket.create_connection((address, PORT), timeout=10) for _ in range(30)]
     until(lambda: seen() >= 30, seconds=60, what="CloudWatch is told of 30 connections")
+    # After a reload they are held by processes that listen no more.
+    for edge in ("aws-edge1", "aws-edge2"):
+        served.machines[edge].run("systemctl", "reload", "haproxy")
+    time.sleep(12)
+    assert told(served) == 30
     for connection in held:
         connection.close()
 

@@ -67,6 +67,8 @@ def ask(path: str, question: bytes) -> str:
         asked.settimeout(_SECONDS)
         asked.connect(path)
         asked.sendall(question)
+        # The master answers as long as somebody may ask.
+        asked.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: asked.recv(65536), b"")).decode()
 
 
