@@ -44,7 +44,7 @@ CONNECTIONS = Scaling(
 )
 """What a group follows: more of them than any trial of the lab opens, and less patience."""
 
-UNFIT = Health(unfit=timedelta(seconds=45))
+UNFIT = Health(grace=timedelta(minutes=2), unfit=timedelta(seconds=45))
 """Longer than any fault of the lab makes a service fail."""
 
 CLIENTS = "10.99.0.0/24"
