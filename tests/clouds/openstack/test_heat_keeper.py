@@ -273,6 +273,17 @@ def test_who_takes_over_late_starts_all_clocks_anew(log):
     assert Notes.of(heard.notes).dead == {"server-b": NOW}
 
 
+def test_figures_that_cannot_be_read_keep_nobody_from_being_healed(log):
+    class Mute(Heard):
+        def figures(self) -> list[str]:
+            raise ValueError("no JSON")
+
+    heard = Mute(FOUR, alive=dead("b"))
+    for second in (0, 60):
+        look(heard, heard, log, lambda now=NOW + second: now)
+    assert heard.healed == ["gw-api/1 b: the cluster sees it dead"]
+
+
 def test_a_stack_that_cannot_be_read_does_not_keep_others_from_being_healed(log, capsys):
     heard = Heard(FOUR, alive=dead("b"), notes=since(60, "b"))
     heard.passed = {"gw-web": "Unanswered: OpenStack answers 404"}

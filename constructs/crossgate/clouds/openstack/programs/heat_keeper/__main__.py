@@ -34,7 +34,7 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
         now = clock()
         notes.look(now)
         healed = _heal(groups, seen, notes, log, now)
-        scaled = None if healed else _scale(groups, cluster.figures(), notes, log, now)
+        scaled = None if healed else _scale(groups, _told(cluster), notes, log, now)
         if not passed:
             notes.forget(groups, now)
         # Noted before it is done: who takes over from here counts it too.
@@ -54,6 +54,14 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
         log.say("waits", "")
         log.looked(clock())
     log.show()
+
+
+def _told(cluster: Cluster) -> Sequence[str]:
+    """Return what balancers tell; nothing where that cannot be read: healing needs none of it."""
+    try:
+        return cluster.figures()
+    except (Unanswered, ValueError):
+        return ()
 
 
 def _replace(
