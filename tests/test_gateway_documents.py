@@ -17,11 +17,14 @@ from typing import Any
 import pytest
 import yaml
 
-from crossgate import App, AwsCloud, OpenStackCloud, Reference, TerraformOutput, Text
+from crossgate import App, Reference, TerraformOutput, Text
 from crossgate.balancers.haproxy.settings import LAYOUT
 from crossgate.boot.cloud_init import render
 from crossgate.boot.document import Document, unit_path
 from crossgate.boot.script import BOOT_SCRIPT
+from crossgate.clouds.aws import machines as aws_machines
+from crossgate.clouds.openstack import group as openstack_group
+from crossgate.clouds.openstack import machines as openstack_machines
 from stacks.gateway import GatewayStack
 from tests.boot import programs
 from tests.discovery.consul.programs import (
@@ -64,9 +67,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("gateway")
     app = App(outdir=str(folder))
     with pytest.MonkeyPatch.context() as patch:
-        for kind in (AwsCloud, OpenStackCloud):
-            for method in ("group", "machines"):
-                patch.setattr(kind, method, _listening(getattr(kind, method), found))
+        # Where a cloud builds: what it adds of its own for its machines is in their document then.
+        for module, function in (
+            (aws_machines, "fixed"),
+            (aws_machines, "group"),
+            (openstack_group, "group"),
+            (openstack_machines, "fixed"),
+        ):
+            patch.setattr(module, function, _listening(getattr(module, function), found))
         stack = GatewayStack(app, "gateway")
     references = {r for d in found.documents.values() for r in render(d).references()}
     # The engine says in an output what stands behind a token.
@@ -80,9 +88,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def _listening(build: Any, found: Built) -> Any:
-    def listening(cloud: Any, scope: Any, id: str, spec: Any) -> Any:
+    def listening(cloud: Any, scope: Any, spec: Any) -> Any:
         found.documents[cloud.name, spec.name] = spec.document
-        return build(cloud, scope, id, spec)
+        return build(cloud, scope, spec)
 
     return listening
 
