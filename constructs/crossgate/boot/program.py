@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from crossgate.boot.document import File
+from crossgate.boot.document import File, Unit
+from crossgate.boot.systemd import command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PYTHON = "/usr/bin/python3"
 """Debian's Python, which runs them: 3.9 or newer, with nothing but its standard library."""
+
+_OWN_USER = ("DynamicUser=yes",)
 
 
 def program(path: str, package: str, module: str) -> File:
@@ -37,3 +44,40 @@ def package(folder: str, name: str) -> tuple[File, ...]:
         for file in sorted(files(name).iterdir(), key=lambda file: file.name)
         if file.name.endswith(".py")
     )
+
+
+def program_unit(
+    name: str, command: Sequence[str], *, description: str, lines: Sequence[str] = _OWN_USER
+) -> Unit:
+    """Return a unit that keeps a program running, and lets it write nothing but what is its own.
+
+    Args:
+        name: what the unit is called after `crossgate-`.
+        command: the program and its arguments.
+        description: what it does, for whoever lists the units.
+        lines: of its `[Service]`, beside; default: it runs as a user that only exists meanwhile.
+
+    """
+    text = "\n".join([
+        "[Unit]",
+        f"Description={description}",
+        "Wants=network-online.target",
+        "After=network-online.target",
+        # Never given up on.
+        "StartLimitIntervalSec=0",
+        "",
+        "[Service]",
+        *lines,
+        f"ExecStart={command_line(command)}",
+        "Restart=always",
+        "RestartSec=5",
+        "NoNewPrivileges=yes",
+        "ProtectHome=yes",
+        "ProtectSystem=strict",
+        "PrivateDevices=yes",
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+        "",
+    ])  # fmt: skip
+    return Unit(f"crossgate-{name}.service", text)

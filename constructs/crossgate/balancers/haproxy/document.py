@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.config import backend
 from crossgate.balancers.haproxy.settings import LAYOUT, Layout
-from crossgate.boot.document import Document, File, Unit
-from crossgate.boot.program import PYTHON, program
-from crossgate.boot.systemd import command_line
+from crossgate.boot.document import Document, File
+from crossgate.boot.program import PYTHON, program, program_unit
 from crossgate.model.text import Text
 
 if TYPE_CHECKING:
@@ -80,7 +79,6 @@ def figures_document(
         "socket": layout.socket,
         "watch": list(watch.program),
     }
-    start = command_line([PYTHON, layout.figures, layout.figures_settings])
     return Document.merge(
         watch.document,
         Document(
@@ -90,32 +88,17 @@ def figures_document(
                 program(layout.figures, _PROGRAMS, "haproxy_figures"),
                 File(layout.figures_settings, json.dumps(settings, indent=2) + "\n"),
             ),
-            units=(Unit("crossgate-haproxy-figures.service", _FIGURES.format(start=start)),),
+            units=(
+                program_unit(
+                    "haproxy-figures",
+                    [PYTHON, layout.figures, layout.figures_settings],
+                    description="Tells the cluster how many connections each service has",
+                    # As root: so are HAProxy's sockets.
+                    lines=("PrivateTmp=yes",),
+                ),
+            ),
         ),
     )
-
-
-# HAProxy's socket is root's.
-_FIGURES = """\
-[Unit]
-Description=Tells the cluster how many connections each service has
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-Type=exec
-ExecStart={start}
-Restart=always
-RestartSec=5
-NoNewPrivileges=yes
-ProtectHome=yes
-ProtectSystem=strict
-PrivateDevices=yes
-PrivateTmp=yes
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 def _drop_in(layout: Layout) -> str:

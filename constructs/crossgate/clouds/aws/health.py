@@ -6,9 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crossgate.boot.document import Document, File, Unit
-from crossgate.boot.program import PYTHON, program
-from crossgate.boot.systemd import command_line
+from crossgate.boot.document import Document, File
+from crossgate.boot.program import PYTHON, program, program_unit
 from crossgate.errors import RefusedError
 from crossgate.model.units import whole_seconds
 
@@ -59,7 +58,6 @@ def judged(cloud: AwsCloud, spec: GroupSpec) -> GroupSpec:
         "unfit": whole_seconds(spec.health.unfit),
         "watch": list(spec.watch.program),
     }
-    start = command_line([PYTHON, _PROGRAM, _SETTINGS])
     own = Document(
         label=_NAME,
         packages=("python3", "python3-boto3"),
@@ -67,28 +65,12 @@ def judged(cloud: AwsCloud, spec: GroupSpec) -> GroupSpec:
             program(_PROGRAM, "crossgate.clouds.aws.programs", "own_verdict"),
             File(_SETTINGS, json.dumps(settings, indent=2) + "\n"),
         ),
-        units=(Unit(f"crossgate-{_NAME}.service", _UNIT.format(start=start)),),
+        units=(
+            program_unit(
+                _NAME,
+                [PYTHON, _PROGRAM, _SETTINGS],
+                description="Tells the group when the service of this machine fails for long",
+            ),
+        ),
     )
     return replace(spec, document=Document.merge(spec.document, spec.watch.document, own))
-
-
-_UNIT = """\
-[Unit]
-Description=Tells the group when the service of this machine fails for long
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-DynamicUser=yes
-ExecStart={start}
-Restart=always
-RestartSec=5
-NoNewPrivileges=yes
-ProtectHome=yes
-ProtectSystem=strict
-PrivateDevices=yes
-
-[Install]
-WantedBy=multi-user.target
-"""

@@ -6,13 +6,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crossgate.boot.document import Document, File, Unit
-from crossgate.boot.program import PYTHON, program
-from crossgate.boot.systemd import command_line
+from crossgate.boot.document import Document, File
+from crossgate.boot.program import PYTHON, program, program_unit
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.cloud import AwsCloud
-    from crossgate.specs import MachinesSpec, Watch
+    from crossgate.specs import MachinesSpec
 
 NAMESPACE = "Crossgate"
 METRIC = "Connections"
@@ -64,30 +63,12 @@ def keeping(cloud: AwsCloud, spec: MachinesSpec) -> MachinesSpec:
             program(_PROGRAM, "crossgate.clouds.aws.programs", "cloudwatch_figures"),
             File(_SETTINGS, json.dumps(settings, indent=2) + "\n"),
         ),
-        units=(Unit(f"crossgate-{_NAME}.service", _unit(spec.watch)),),
+        units=(
+            program_unit(
+                _NAME,
+                [*spec.watch.program, "alone", _NAME, PYTHON, _PROGRAM, _SETTINGS],
+                description="Tells CloudWatch what the balancers see, on one machine at a time",
+            ),
+        ),
     )
     return replace(spec, document=Document.merge(spec.document, spec.watch.document, own))
-
-
-def _unit(watch: Watch) -> str:
-    start = command_line([*watch.program, "alone", _NAME, PYTHON, _PROGRAM, _SETTINGS])
-    return f"""\
-[Unit]
-Description=Tells CloudWatch what the balancers see, on one machine at a time
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-DynamicUser=yes
-ExecStart={start}
-Restart=always
-RestartSec=5
-NoNewPrivileges=yes
-ProtectHome=yes
-ProtectSystem=strict
-PrivateDevices=yes
-
-[Install]
-WantedBy=multi-user.target
-"""

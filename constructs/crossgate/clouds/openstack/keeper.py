@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import pydantic
 
-from crossgate.boot.document import Document, File, Unit
-from crossgate.boot.program import PYTHON, package
-from crossgate.boot.systemd import command_line
+from crossgate.boot.document import Document, File
+from crossgate.boot.program import PYTHON, package, program_unit
 from crossgate.clouds.openstack import limits
 from crossgate.clouds.openstack.bindings.identity import IdentityApplicationCredentialV3
 from crossgate.errors import RefusedError
@@ -36,12 +35,12 @@ TAG = "crossgate-keeper"
 OUTPUT = "crossgate"
 """Output of the stack that holds the rules."""
 
-_UNIT_NAME = "crossgate-heat-keeper.service"
 _NAME = "heat-keeper"
 _PACKAGE = "crossgate.clouds.openstack.programs.heat_keeper"
 _FOLDER = "/usr/local/lib/crossgate"
 _SETTINGS = "/etc/crossgate/heat-keeper.json"
 _CREDENTIALS = "/etc/crossgate/heat-keeper.clouds.yaml"
+_RUN = (PYTHON, "-m", "heat_keeper", _SETTINGS)
 _ENTRY = "crossgate"
 _EVERY_SECONDS = 5
 _ANSWER_SECONDS = 30
@@ -203,7 +202,20 @@ def keeping(cloud: OpenStackCloud, scope: Construct | None, spec: MachinesSpec) 
             # JSON is YAML.
             File(_CREDENTIALS, json_text({"clouds": {_ENTRY: entry}}) + "\n", mode=0o600),
         ),
-        units=(Unit(_UNIT_NAME, _unit(spec.watch)),),
+        units=(
+            program_unit(
+                _NAME,
+                [*spec.watch.program, "alone", _NAME, *_RUN],
+                description="Heals and scales the cloud's groups, on one machine at a time",
+                lines=(
+                    "DynamicUser=yes",
+                    f"Environment=PYTHONPATH={_FOLDER}",
+                    f"LoadCredential=clouds.yaml:{_CREDENTIALS}",
+                    f"RuntimeDirectory={_NAME}",
+                    "RuntimeDirectoryMode=0755",
+                ),
+            ),
+        ),
     )
     return replace(spec, document=Document.merge(spec.document, spec.watch.document, own))
 
@@ -237,32 +249,3 @@ def _login(
     )
     kind = IdentityApplicationCredentialV3
     return {_ID: Reference(kind.id.of(made)), _SECRET: Reference(kind.secret.of(made))}
-
-
-def _unit(watch: Watch) -> str:
-    run = [PYTHON, "-m", _PACKAGE.rpartition(".")[2], _SETTINGS]
-    start = command_line([*watch.program, "alone", _NAME, *run])
-    return f"""\
-[Unit]
-Description=Heals and scales the cloud's groups, on one machine at a time
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-DynamicUser=yes
-Environment=PYTHONPATH={_FOLDER}
-LoadCredential=clouds.yaml:{_CREDENTIALS}
-RuntimeDirectory={_NAME}
-RuntimeDirectoryMode=0755
-ExecStart={start}
-Restart=always
-RestartSec=5
-NoNewPrivileges=yes
-ProtectHome=yes
-ProtectSystem=strict
-PrivateDevices=yes
-
-[Install]
-WantedBy=multi-user.target
-"""

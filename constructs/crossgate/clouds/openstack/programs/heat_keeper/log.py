@@ -24,11 +24,11 @@ class Log:
             sys.stdout.flush()
         self._said[topic] = text
 
-    def count(self, name: str, group: str = "", by: float = 1) -> None:
-        """Add to a figure."""
+    def count(self, name: str, group: str = "") -> None:
+        """Add one to a figure."""
         label = f'{{group="{group}"}}' if group else ""
         key = f"crossgate_keeper_{name}{label}"
-        self._figures[key] = self._figures.get(key, 0) + by
+        self._figures[key] = self._figures.get(key, 0) + 1
 
     def looked(self, now: float) -> None:
         """Keep the moment of a round in which everybody answered."""
