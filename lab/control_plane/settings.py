@@ -312,6 +312,8 @@ class Settings:
             "database": {"connection": self.database("heat")},
             "trustee": trustee,
             "clients": {"endpoint_type": "internalURL"},
+            # What members are told, so that they can say that they are ready.
+            "clients_heat": {"endpoint_type": "publicURL"},
             "clients_keystone": {"auth_uri": f"http://{ADDRESS}:5000"},
             "heat_api": {"bind_host": ADDRESS, "bind_port": PORTS["heat"], "workers": 1},
             "keystone_authtoken": self._tokens("heat"),

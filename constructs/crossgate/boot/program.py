@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 PYTHON = "/usr/bin/python3"
 """Debian's Python, which runs them: 3.9 or newer, with nothing but its standard library."""
 
-_OWN_USER = ("DynamicUser=yes",)
+OWN_USER = ("DynamicUser=yes",)
+"""Of a unit's `[Service]`: it runs as a user that only exists meanwhile."""
 
 
 def program(path: str, package: str, module: str) -> File:
@@ -51,7 +52,7 @@ def program_unit(
     command: Sequence[str],
     *,
     description: str,
-    lines: Sequence[str] = _OWN_USER,
+    lines: Sequence[str] = OWN_USER,
     restart: Literal["always", "on-failure"] = "always",
 ) -> Unit:
     """Return a unit that keeps a program running, and lets it write nothing but what is its own.

@@ -32,6 +32,8 @@ def built(stack, synth, cloud=None, **changes):
 ENCODED = re.compile(
     r'trimsuffix\(trimprefix\(jsonencode\((?:"\$\{)?([^(){}"]*)(?:\}")?\), "\\""\), "\\""\)'
 )
+# The path of what lies beside the JSON depends on the system that runs Terraform.
+CHOSEN = re.compile(r'\$\{fileexists\("[^"]*"\) \? "([^"]*)" : "[^"]*"\}')
 LOCAL = re.compile(r"\$\{local\.([A-Za-z0-9_-]+)\}")
 
 
@@ -40,8 +42,9 @@ def text_of(made):
     text, found = only(made, STACK)["template_opts"]["Bin"], 1
     while found:
         text, local = LOCAL.subn(lambda match: made["locals"][match[1]], text)
+        text, chosen = CHOSEN.subn(r"\1", text)
         text, encoded = ENCODED.subn(r"\1", text)
-        found = local + encoded
+        found = local + chosen + encoded
     return text
 
 
@@ -66,7 +69,8 @@ def test_the_stack_says_what_the_provider_would_get_wrong_by_itself(stack, synth
     found = only(built(stack, synth), STACK)
     assert found["environment_opts"] == {"Bin": "{}"}
     assert "parameters" not in found
-    assert found["disable_rollback"] is False
+    # Going back from a failed change gives members that served what failed.
+    assert found["disable_rollback"] is True
 
 
 def test_terraform_waits_longer_than_heat(stack, synth):
@@ -174,6 +178,35 @@ CASES = [
 def test_a_share_becomes_a_number(least, most, refresh, in_service, batch):
     found = rollout(Capacity(least, most), refresh)
     assert (found.in_service, found.batch) == (in_service, batch)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "max_healthy", "batch"), [(2, 4, 1.1, 1), (20, 40, 1.1, 2), (4, 8, 2.0, 4)]
+)
+def test_those_that_say_that_they_are_ready_are_replaced_beside(least, most, max_healthy, batch):
+    refresh = InstanceRefresh(max_healthy=max_healthy)
+    found = rollout(Capacity(least, most), refresh, timedelta(minutes=10))
+    assert (found.in_service, found.batch) == (0, batch)
+
+
+@given(
+    least=st.integers(0, 30),
+    more=st.integers(0, 30),
+    size=st.integers(1, 60),
+    max_healthy=st.floats(1, 2),
+)
+def test_beside_its_members_a_group_has_no_more_than_it_may(least, more, size, max_healthy):
+    capacity = Capacity(least, max(1, least + more))
+    size = min(max(size, least, 1), capacity.most)
+    plan = rollout(capacity, InstanceRefresh(max_healthy=max_healthy), timedelta(minutes=10))
+    for total, changed in heats_batches(size, plan.batch, plan.in_service):
+        assert total == size  # each is one, or two while the second is not ready
+        assert total + changed <= max(size + 1, max_healthy * size + 1e-5)
+
+
+def test_the_patience_counts_in_the_timeout():
+    plan = rollout(Capacity(30), InstanceRefresh(), timedelta(minutes=20))
+    assert plan.minutes == (30 // 3 + 2) * 21
 
 
 def heats_batches(size, batch, in_service):

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, entry, group, keeper, limits, machines
+from crossgate.clouds.openstack import catalogue, entry, group, keeper, limits, machines, ready
 from crossgate.clouds.openstack.bindings.data import DataImagesImageV2
 from crossgate.clouds.openstack.bindings.provider import OpenStackProvider
 from crossgate.clouds.openstack.entry import OpenStackEntry
@@ -31,11 +31,13 @@ from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
+    from crossgate.clouds.openstack.bindings.compute import ComputeInstanceV2
     from crossgate.clouds.openstack.machines import OpenStackReservation
     from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.contracts import Firewall
     from crossgate.model.machine import Image
     from crossgate.model.scaling import Scaling
+    from crossgate.model.text import Reference
 
 
 _DEFAULT_HEALING = Healing()
@@ -51,6 +53,7 @@ class OpenStackCloud(Construct):
     Attributes:
         placement: the network and the subnet.
         provider: the provider block; its alias is the cloud's id.
+        hearts: the machines of each discovery that is here, by its cluster.
 
     """
 
@@ -112,6 +115,7 @@ class OpenStackCloud(Construct):
         self.region = region or profile.region
         self.healing = healing
         self.scalings: dict[str, list[Scaling]] = {}
+        self.hearts: dict[str, list[ComputeInstanceV2]] = {}
         self.tags = dict(tags or {})
         self.names = Names()
         self.provider = OpenStackProvider(
@@ -127,6 +131,7 @@ class OpenStackCloud(Construct):
             self, chosen, name=name_of(self), external_network_id=external_network_id
         )
         self._found_image: DataImagesImageV2 | None = None
+        self._member_template: Reference | None = None
 
     @property
     def name(self) -> str:
@@ -173,6 +178,8 @@ class OpenStackCloud(Construct):
         if isinstance(spec, MachinesSpec):
             found += keeper.refusals(self, spec)
             spec = keeper.keeping(self, None, spec)
+        else:
+            spec = ready.telling(spec)
         too_long = cloud_init.refusal(
             spec.document,
             limit=limits.USER_DATA_BYTES,
@@ -205,7 +212,7 @@ class OpenStackCloud(Construct):
     def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
         """Build a Heat stack that makes, unmakes and replaces machines."""
         claim(scope, id)
-        return group.group(self, Construct(scope, id), spec)
+        return group.group(self, Construct(scope, id), ready.telling(spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
         """Write down among the group's rules, for the keeper, what its size follows."""
@@ -232,6 +239,12 @@ class OpenStackCloud(Construct):
                 self, "image", name=self.image.name, most_recent=True, provider=self.provider
             )
         return self._found_image.id
+
+    def member_template(self) -> Reference:
+        """Return what the template of a group's member is called, the same for all groups."""
+        if self._member_template is None:
+            self._member_template = ready.template(self)
+        return self._member_template
 
     def own_firewalls(self, firewalls: Sequence[Firewall]) -> tuple[OpenStackFirewall, ...]:
         """Return the firewalls as this cloud's.

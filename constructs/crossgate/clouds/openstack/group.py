@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, keeper, limits
+from crossgate.clouds.openstack import catalogue, keeper, limits, ready
 from crossgate.clouds.openstack.bindings.compute import ComputeServergroupV2
 from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
 from crossgate.clouds.openstack.machines import keep_apart, metadata
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from crossgate.model.machine import InstanceRefresh
     from crossgate.model.scaling import Scaling
     from crossgate.specs import GroupSpec
-    from crossgate.terraform.engine import Construct
+    from crossgate.terraform.engine import Construct, ITerraformDependable
 
 GROUP = "group"
 SCALE_UP = "scale-up"
@@ -62,24 +63,46 @@ class Rollout:
     minutes: int
 
 
-def rollout(capacity: Capacity, refresh: InstanceRefresh) -> Rollout:
+def rollout(
+    capacity: Capacity, refresh: InstanceRefresh, patience: timedelta | None = None
+) -> Rollout:
     """Return how members are replaced so that `refresh` holds at every size within `capacity`.
 
     Only `max_healthy` may be exceeded, by one machine, where its share is none.
+
+    Args:
+        capacity: of the group.
+        refresh: what is asked for.
+        patience: how long a member may take to be ready. Such a member is replaced by one beside it
+            (see `ready`), and none is missing meanwhile. None: it counts when Nova has made it.
+
     """
+    in_service, batch = _bounds(capacity, refresh)
+    if patience is not None:
+        in_service = 0
+        batch = max(1, floor(round((refresh.max_healthy - 1) * capacity.minimum, _ROUND)))
+    pause = whole_seconds(refresh.warmup)
+    # One batch may come first that only adds, and one last that only takes away.
+    batches = ceil(capacity.most / batch) + 2
+    build = max(_BUILD_SECONDS, whole_seconds(patience or timedelta(0)))
+    minutes = ceil(batches * (build + pause) / 60)
+    return Rollout(
+        in_service=in_service, batch=batch, pause=pause, minutes=max(_LEAST_MINUTES, minutes)
+    )
+
+
+def _bounds(capacity: Capacity, refresh: InstanceRefresh) -> tuple[int, int]:
+    """Return how many stay in service and how many are changed at once, by Heat's arithmetic."""
     in_service = ceil(round(refresh.min_healthy * capacity.most, _ROUND))
     if capacity.minimum > 0:
         in_service = max(1, in_service)
     # Heat adds a batch to those in service. At the smallest size there is the least room for it.
     kept = min(in_service, capacity.minimum)
-    batch = max(1, floor(round(refresh.max_healthy * capacity.minimum - kept, _ROUND)))
-    pause = whole_seconds(refresh.warmup)
-    # One batch may come first that only adds, and one last that only takes away.
-    batches = ceil(capacity.most / batch) + 2
-    minutes = ceil(batches * (_BUILD_SECONDS + pause) / 60)
-    return Rollout(
-        in_service=in_service, batch=batch, pause=pause, minutes=max(_LEAST_MINUTES, minutes)
-    )
+    return in_service, max(1, floor(round(refresh.max_healthy * capacity.minimum - kept, _ROUND)))
+
+
+def _plan(spec: GroupSpec) -> Rollout:
+    return rollout(spec.capacity, spec.refresh, spec.health.grace if spec.watch else None)
 
 
 def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
@@ -95,17 +118,19 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
                 "of the group's clouds=",
             )
         )
-    plan = rollout(spec.capacity, spec.refresh)
-    resources = spec.capacity.most + plan.batch + _OWN_RESOURCES
+    plan = _plan(spec)
+    each = ready.RESOURCES if spec.watch else 1
+    resources = (spec.capacity.most + plan.batch) * each + _OWN_RESOURCES
     if resources > limits.STACK_RESOURCES:
-        most = limits.STACK_RESOURCES - plan.batch - _OWN_RESOURCES
+        most = (limits.STACK_RESOURCES - _OWN_RESOURCES) // each - plan.batch
         found.append(
             RefusedError(
                 "Heat has no stack that is large enough",
                 path=spec.name,
                 got=f"maximum={spec.capacity.most}",
-                want=f"a maximum of {most}: a rollout adds {plan.batch}, the stack itself "
-                f"{_OWN_RESOURCES}, and Heat counts to {limits.STACK_RESOURCES}",
+                want=f"a maximum of {most}: a rollout adds {plan.batch}, each takes {each} "
+                f"resources, the stack itself {_OWN_RESOURCES}, and Heat counts to "
+                f"{limits.STACK_RESOURCES}",
                 do="make two groups",
             )
         )
@@ -128,7 +153,7 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
                 want=f"at most {limits.PAUSE_SECONDS} seconds",
             )
         )
-    found += [*_scheduled(spec), *_termination(spec)]
+    found += [*ready.refusals(spec), *_scheduled(spec), *_termination(spec)]
     if cloud.profile.volume_type and catalogue.carrier(cloud.profile, spec.machine).volume:
         found.append(
             RefusedError(
@@ -182,7 +207,7 @@ def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
     keeps what scaling reached. No signal address is an output: who knows it scales the group
     without a password. With the project's credentials one signals the policies by name.
     """
-    plan = rollout(spec.capacity, spec.refresh)
+    plan = _plan(spec)
     wait = f"{plan.minutes + _MARGIN_MINUTES}m"
     name = cloud.names.take("Heat stack", shortened(spec.name, limits.STACK_NAME), path_of(scope))
     member = _member(cloud, scope, spec, plan)
@@ -198,14 +223,15 @@ def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
         template_opts={"Bin": f"${{{text}}}"},
         # Without it the provider takes the listing of the folder for an environment, and fails.
         environment_opts={"Bin": "{}"},
-        # A stack that cannot be made keeps no machines, and one that cannot be changed goes back to
-        # what served. Terraform knows neither: see docs/openstack.md.
-        disable_rollback=False,
+        # Heat takes a change that fails for one that was not made, and going back from it gives
+        # members that served what failed: see docs/decisions/2026-11-25-ready-means-ready.md.
+        disable_rollback=True,
         timeout=plan.minutes,
         # The provider waits for an update as long as for a deletion.
         timeouts={"create": wait, "update": wait, "delete": wait},
         tags=[*words({**cloud.tags, **spec.tags}), *_kept(cloud, spec)],
-        depends_on=cloud.placement.ready,
+        # No member is ready before those that say who is.
+        depends_on=[*cloud.placement.ready, *_hearts(cloud, spec)],
         provider=cloud.provider,
     )
     cloud.scalings[made.id] = scalings
@@ -220,7 +246,7 @@ def template_of(
 ) -> dict[str, object]:
     """Return the template of the stack."""
     cooldown = min([_COOLDOWN_SECONDS, *(whole_seconds(scaling.cooldown) for scaling in scalings)])
-    plan = rollout(spec.capacity, spec.refresh)
+    plan = _plan(spec)
     return {
         "heat_template_version": _TEMPLATE_VERSION,
         "description": f"{spec.name}, made by crossgate",
@@ -261,6 +287,10 @@ def template_of(
     }
 
 
+def _hearts(cloud: OpenStackCloud, spec: GroupSpec) -> Sequence[ITerraformDependable]:
+    return cloud.hearts.get(spec.watch.cluster, ()) if spec.watch else ()
+
+
 def _kept(cloud: OpenStackCloud, spec: GroupSpec) -> list[str]:
     return [keeper.tag(spec.watch.cluster)] if cloud.healing and spec.watch else []
 
@@ -292,8 +322,6 @@ def _member(
         "security_groups": [
             Reference(firewall.id) for firewall in cloud.own_firewalls(spec.firewalls)
         ],
-        "config_drive": True,
-        "user_data_format": "RAW",
         "user_data": cloud_init.render(spec.document),
         "metadata": metadata(cloud, spec.tags),
     }
@@ -312,7 +340,10 @@ def _member(
         properties["key_name"] = _leaf(cloud.key_pair)
     if spread is not None:
         properties["scheduler_hints"] = {"group": Reference(ComputeServergroupV2.id.of(spread))}
-    return {"type": "OS::Nova::Server", "properties": properties}
+    if spec.watch is not None:
+        return ready.member(cloud.member_template(), spec, properties)
+    alone = {"config_drive": True, "user_data_format": "RAW"}
+    return {"type": "OS::Nova::Server", "properties": properties | alone}
 
 
 def _leaf(given: str) -> str | Reference:

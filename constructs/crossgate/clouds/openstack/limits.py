@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 USER_DATA_BYTES = 65535
 """Characters of user data after base64 (Compute API reference, "Create server", `user_data`)."""
 
@@ -25,3 +27,6 @@ PAUSE_SECONDS = 3600
 
 ROLLOUT_MINUTES = 24 * 60
 """Longest rollout that Heat and Terraform are asked to wait for: a bound of our own."""
+
+SIGNAL = timedelta(hours=1)
+"""How long a member can tell Heat that it is ready: Keystone's `[token] expiration`, by default."""

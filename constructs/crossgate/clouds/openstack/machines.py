@@ -128,12 +128,11 @@ def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:
     image = cloud.image_id()
     spread = keep_apart(cloud, scope, spec.name, spec.count)
     zones = cloud.profile.zones
-    for number, port in enumerate(reservation.ports):
-        name = cloud.names.take("server", _numbered(spec.name, number), path_of(scope))
+    made = [
         ComputeInstanceV2(
             scope,
             f"server-{number}",
-            name=name,
+            name=cloud.names.take("server", _numbered(spec.name, number), path_of(scope)),
             flavor_name=carrier.flavor,
             image_id=None if carrier.volume else image,
             block_device=_boot_volume(cloud, carrier, image),
@@ -152,6 +151,10 @@ def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:
             lifecycle={"ignore_changes": _REPLACING} if spec.refresh.min_healthy > 0 else None,
             provider=cloud.provider,
         )
+        for number, port in enumerate(reservation.ports)
+    ]
+    if spec.watch is not None:
+        cloud.hearts[spec.watch.cluster] = made
 
 
 def keep_apart(

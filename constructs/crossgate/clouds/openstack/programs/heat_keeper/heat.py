@@ -19,6 +19,10 @@ GROUP = "group"
 RULES = "crossgate"
 """Output of the stack that holds the rules, as JSON."""
 
+_ONE = "/member.yaml"
+_SERVER = "OS::Nova::Server"
+"""Types of what is in the stack of a member."""
+
 GONE = "GONE"
 """What Nova does not show at all."""
 
@@ -131,7 +135,7 @@ class Heat:
         rules = self._get(f"/stacks/{stack}/outputs/{RULES}")["output"]["output_value"]
         (nested,) = (link["href"] for link in group["links"] if link["rel"] == "nested")
         nested = "/".join(nested.split("/")[-2:])
-        members = self._get(f"/stacks/{nested}/resources")["resources"]
+        found = self._get(f"/stacks/{nested}/resources", nested_depth="2")["resources"]
         if not status.endswith("IN_PROGRESS"):
             # A policy works at the group's own stack alone.
             status = self._status(nested)
@@ -141,8 +145,7 @@ class Heat:
             status=status,
             rules=Rules.of(json.loads(rules)),
             members=[
-                self._member(m["resource_name"], m["physical_resource_id"], servers)
-                for m in members
+                self._member(name, server, servers) for name, server in members(found).items()
             ],
         )
 
@@ -168,6 +171,25 @@ class Heat:
 
     def _patch(self, path: str, body: Mapping[str, object]) -> None:
         _fine(self._cloud.orchestration.patch(path, json=body, raise_exc=False))
+
+
+def members(resources: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the server of each member, by the member's name; nothing where there is none yet.
+
+    Each member is a group of one, and that one has the server. While it is being replaced, and
+    where that failed, there are two; the one that Heat has finished is meant then.
+    """
+    own = [one for one in resources if one["parent_resource"] == GROUP]
+    ones = [one for one in resources if one["resource_type"].endswith(_ONE)]
+    servers = {
+        one["parent_resource"]: one["physical_resource_id"]
+        for one in resources
+        if one["resource_type"] == _SERVER
+    }
+    found = {member["resource_name"]: "" for member in own}
+    for one in sorted(ones, key=lambda one: bool(one["resource_status"].endswith("_COMPLETE"))):
+        found[one["parent_resource"]] = servers.get(one["resource_name"], "")
+    return found
 
 
 def _fine(answer: Any) -> Any:  # noqa: ANN401  (an answer of requests)
