@@ -117,6 +117,10 @@ def test_the_good_file_fits_the_published_schema():
         (changed("clouds", "aws", "zones", value=["us-east-1a"]), "clouds.aws"),
         (changed("clouds", "aws", "image", value="debian-99"), "clouds.aws"),
         (
+            changed("clouds", "aws", "machines", value={"disk_key": "alias/x"}),
+            "clouds.aws.machines: ",
+        ),
+        (
             changed("discovery", value={"type": "consul", "count": 4}),
             "discovery: test/gw/discovery",
         ),
@@ -192,6 +196,17 @@ def test_schedules_and_terminations_reach_the_cloud(tmp_path, stack, synth, name
         g.get("max_instance_lifetime") for g in resources["aws_autoscaling_group"].values()
     ]
     assert 604_800 in lifetimes
+
+
+def test_what_all_machines_have_reaches_the_cloud(tmp_path, stack, synth):
+    machines = {"detailed_monitoring": True, "session_access": True}
+    data = changed("clouds", "aws", "machines", value=machines)
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    resources = synth()["resource"]
+    assert all(t["monitoring"]["enabled"] for t in resources["aws_launch_template"].values())
+    names = [policy["name"] for policy in resources["aws_iam_role_policy"].values()]
+    assert names.count("session-manager") == 3
 
 
 def test_a_wrong_time_names_its_place_in_the_file(tmp_path):

@@ -24,6 +24,7 @@ PUBLIC = [
     "Artifact",
     "AutoScalingGroup",
     "AwsCloud",
+    "AwsMachines",
     "Capacity",
     "Command",
     "ConfigError",

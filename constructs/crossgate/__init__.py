@@ -34,7 +34,7 @@ from crossgate.model.text import Reference, Text
 # isort: split
 from crossgate.balancers.haproxy import HAProxyNodes
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
-from crossgate.clouds.aws import AwsCloud, ExistingVpc, OwnVpc, VpcByName
+from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.inhouse import Host, InHouse
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
@@ -62,6 +62,7 @@ __all__ = [
     "Artifact",
     "AutoScalingGroup",
     "AwsCloud",
+    "AwsMachines",
     "Capacity",
     "Command",
     "ConfigError",

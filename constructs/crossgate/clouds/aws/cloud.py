@@ -8,13 +8,23 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import catalogue, health, keeper, limits, machines, scaling, spot
+from crossgate.clouds.aws import (
+    catalogue,
+    health,
+    keeper,
+    limits,
+    machines,
+    scaling,
+    sessions,
+    spot,
+)
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
 from crossgate.clouds.aws.machines import AwsReservation
 from crossgate.clouds.aws.network import LEAST_ZONES, AwsNetwork, OwnVpc, VpcByName
 from crossgate.clouds.aws.placement import build_network
+from crossgate.clouds.aws.settings import AwsMachines
 from crossgate.clouds.aws.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.argument import checked
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
 
 _Own = TypeVar("_Own", AwsFirewall, AwsReservation)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d\Z")
+_DEFAULT_MACHINES = AwsMachines()
 
 
 class AwsCloud(Construct):
@@ -59,6 +70,7 @@ class AwsCloud(Construct):
         key_pair: str | None = None,
         extra_sizes: Sequence[str] = (),
         balancer_metrics: bool = False,
+        machines: AwsMachines = _DEFAULT_MACHINES,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the region, and build its network when it is one of its own.
@@ -78,6 +90,8 @@ class AwsCloud(Construct):
             balancer_metrics: whether CloudWatch is told how many connections the balancers have
                 to each service, which `scale_on_connections` needs: a custom metric for each
                 service, which AWS charges for. Default False.
+            machines: what all machines of this cloud have: the key of their disks, metrics by the
+                minute, shells by Session Manager.
             tags: put on everything in this cloud.
 
         Raises:
@@ -99,6 +113,7 @@ class AwsCloud(Construct):
         self.network: IPv4Network | None = _range_of(chosen, path)
         if isinstance(image, str) and not _is_image_id(image):
             catalogue.named_image(image, "x86_64", path)
+        checked(AwsMachines, machines, argument="machines", path=path).check(region, path)
 
         super().__init__(scope, id)
         self.region = region
@@ -109,6 +124,7 @@ class AwsCloud(Construct):
         self.balancer_metrics = checked(
             bool, balancer_metrics, argument="balancer_metrics", path=path
         )
+        self.settings = machines
         self.tags = dict(tags or {})
         self.names = Names()
         self.provider = AwsProvider(
@@ -153,7 +169,7 @@ class AwsCloud(Construct):
             found.append(refusal)
         if isinstance(spec, GroupSpec):
             found += health.refusals(spec)
-        spec = self._grown(spec) if isinstance(spec, GroupSpec) else keeper.keeping(self, spec)
+        spec = self._grown(spec) if isinstance(spec, GroupSpec) else self._kept(spec)
         too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
         return [*found, too_long] if too_long else found
 
@@ -219,7 +235,11 @@ class AwsCloud(Construct):
 
     def _grown(self, spec: GroupSpec) -> GroupSpec:
         """Return the spec with what the machines of a group need in AWS."""
-        return health.judged(self, spot.heard(spec))
+        return sessions.opened(self, health.judged(self, spot.heard(spec)))
+
+    def _kept(self, spec: MachinesSpec) -> MachinesSpec:
+        """Return the spec with what fixed machines need in AWS."""
+        return sessions.opened(self, keeper.keeping(self, spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
         """Make a target tracking policy of the group."""
@@ -229,7 +249,7 @@ class AwsCloud(Construct):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
         claim(scope, id)
-        machines.fixed(self, Construct(scope, id), keeper.keeping(self, spec))
+        machines.fixed(self, Construct(scope, id), self._kept(spec))
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
         """Build a network load balancer, with a fixed address in every zone where it can be."""

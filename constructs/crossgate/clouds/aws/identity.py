@@ -1,11 +1,11 @@
-"""What machines may ask of AWS: nothing, unless they join by tag or tell CloudWatch figures."""
+"""What machines may ask of AWS: nothing, but what the user asks for needs it."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.aws import keeper
+from crossgate.clouds.aws import keeper, sessions
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRolePolicy
 from crossgate.clouds.aws.limits import ROLE_NAME
 from crossgate.model.names import shortened
@@ -71,6 +71,15 @@ def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> Ia
             name="put-metrics",
             role=IamRole.id.of(role),
             policy=keeper.PUT_METRICS,
+            provider=cloud.provider,
+        )
+    if cloud.settings.session_access:
+        IamRolePolicy(
+            scope,
+            "sessions",
+            name="session-manager",
+            role=IamRole.id.of(role),
+            policy=sessions.PERMISSION,
             provider=cloud.provider,
         )
     return IamInstanceProfile(

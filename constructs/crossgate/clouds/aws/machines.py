@@ -246,6 +246,7 @@ class _Group:
                 "http_tokens": "required",
                 "http_put_response_hop_limit": 1,
             },
+            monitoring={"enabled": True} if cloud.settings.detailed_monitoring else None,
             block_device_mappings=[
                 {
                     "device_name": root_device,
@@ -253,6 +254,7 @@ class _Group:
                         "volume_size": spec.machine.disk,
                         "volume_type": "gp3",
                         "encrypted": "true",
+                        "kms_key_id": cloud.settings.disk_key,
                         "delete_on_termination": "true",
                     },
                 }

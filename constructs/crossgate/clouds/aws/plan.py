@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from crossgate.clouds.aws.cloud import AwsCloud
 from crossgate.clouds.aws.network import ExistingVpc, OwnVpc, VpcByName
+from crossgate.clouds.aws.settings import AwsMachines
 from crossgate.errors import ConfigError
 from crossgate.model.machine import Image
 from crossgate.model.value import Many, Table, value
@@ -58,6 +59,35 @@ class ExistingVpcPlan:
 
 
 @value
+class MachinesPlan:
+    """What all machines of one cloud have.
+
+    Attributes:
+        disk_key: ARN of the KMS key, or of an alias of one, that encrypts the disks; default: the
+            account's own key for EBS.
+        detailed_monitoring: whether EC2 tells CloudWatch its figures every minute.
+        session_access: whether people get a shell by Session Manager.
+
+    """
+
+    disk_key: str | None = None
+    detailed_monitoring: bool = False
+    session_access: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what the cloud refuses, at its place in the file."""
+        self.machines()
+
+    def machines(self) -> AwsMachines:
+        """Return what the cloud takes."""
+        return AwsMachines(
+            disk_key=self.disk_key,
+            detailed_monitoring=self.detailed_monitoring,
+            session_access=self.session_access,
+        )
+
+
+@value
 class Plan:
     """One region of AWS.
 
@@ -73,6 +103,7 @@ class Plan:
         key_pair: name of an EC2 key pair.
         extra_sizes: instance types that AWS has had since crossgate's list was made.
         balancer_metrics: whether CloudWatch is told how many connections each service has.
+        machines: what all machines of this cloud have.
         tags: put on everything in this cloud.
 
     """
@@ -89,6 +120,7 @@ class Plan:
     key_pair: str | None = None
     extra_sizes: Many[str] = ()
     balancer_metrics: bool = False
+    machines: MachinesPlan = MachinesPlan()
     tags: Table[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,5 +143,6 @@ class Plan:
             key_pair=self.key_pair,
             extra_sizes=self.extra_sizes,
             balancer_metrics=self.balancer_metrics,
+            machines=self.machines.machines(),
             tags=self.tags,
         )
