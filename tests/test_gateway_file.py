@@ -209,6 +209,22 @@ def test_what_all_machines_have_reaches_the_cloud(tmp_path, stack, synth):
     assert names.count("session-manager") == 3
 
 
+def test_grants_reach_the_cloud(tmp_path, stack, synth):
+    grant = {"actions": ["s3:GetObject"], "resources": ["arn:aws:s3:::releases/*"]}
+    machine = {"cpu": 2, "memory": 4, "grants": [grant]}
+    data = changed("services", 0, "per_cloud", value={"aws": {"machine": machine}})
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    policies = synth()["resource"]["aws_iam_role_policy"].values()
+    assert [p["name"] for p in policies].count("grants") == 1
+
+
+def test_a_wide_grant_names_its_place_in_the_file(tmp_path):
+    machine = {"cpu": 2, "memory": 4, "grants": [{"actions": ["s3:*"], "resources": ["*"]}]}
+    with pytest.raises(FileError, match=r"services\[0\]\.machine\.grants\[0\]: .*wildcard"):
+        gateway_file.read(write(tmp_path, changed("services", 0, "machine", value=machine)))
+
+
 def test_a_wrong_time_names_its_place_in_the_file(tmp_path):
     capacity = {"minimum": 2, "scheduled": [SCHEDULED | {"minimum": 4, "at": "7 am"}]}
     with pytest.raises(FileError, match=r"services\[0\]\.capacity\.scheduled\[0\]\.at"):

@@ -39,6 +39,7 @@ PUBLIC = [
     "File",
     "FileError",
     "Gateway",
+    "Grant",
     "GroupPlan",
     "HAProxy",
     "HAProxyNodes",

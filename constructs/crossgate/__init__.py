@@ -20,6 +20,7 @@ from crossgate.errors import (
 )
 from crossgate.model.capacity import Capacity
 from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.grant import Grant
 from crossgate.model.health import Health
 from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, InstanceRefresh, Machine
@@ -77,6 +78,7 @@ __all__ = [
     "File",
     "FileError",
     "Gateway",
+    "Grant",
     "GroupPlan",
     "HAProxy",
     "HAProxyNodes",

@@ -1,4 +1,4 @@
-"""What a machine is: its size by need or by name, its disk, its image, how it is replaced."""
+"""What a machine is: its size by need or by name, its disk, its image, its rights, how it goes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from crossgate.errors import ConfigError
+from crossgate.model.grant import Grant
 from crossgate.model.units import Duration, Share
 from crossgate.model.value import Many, value
 
@@ -26,6 +27,8 @@ class Machine:
             `memory`; several names let a spot group choose.
         architecture: processor family; default `x86_64`.
         disk: root disk, GiB; default 20.
+        grants: what the machines may do in their cloud beyond what they need for themselves.
+            Default: nothing.
 
     Raises:
         ConfigError: both a need and a name are given, or neither.
@@ -37,6 +40,7 @@ class Machine:
     size: Many[str] = ()
     architecture: Architecture = "x86_64"
     disk: Annotated[int, pydantic.Field(ge=8, le=16384)] = 20
+    grants: Many[Grant] = ()
 
     def __post_init__(self) -> None:
         """Refuse a machine that is described twice or not at all."""

@@ -12,6 +12,7 @@ from crossgate import (
     Capacity,
     ConfigError,
     ConsulServers,
+    Grant,
     InstanceRefresh,
     Machine,
     NullCloud,
@@ -76,6 +77,13 @@ def test_a_named_size(stack):
     assert "Machine(cpu=2, memory=4)" in refused(
         rack(stack), group_spec(machine=Machine(size=["m3.small"]))
     )
+
+
+def test_rights_in_a_cloud(stack):
+    grant = Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"])
+    message = refused(rack(stack), group_spec(machine=Machine(cpu=2, memory=4, grants=[grant])))
+    assert "have no identity" in message
+    assert "machine={aws: Machine(..., grants=[...])}" in message
 
 
 def test_more_machines_than_hosts(stack):

@@ -9,6 +9,7 @@ import pytest
 from crossgate.boot.document import Document, File
 from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.model.capacity import Capacity
+from crossgate.model.grant import Grant
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.schedule import Scheduled
@@ -23,6 +24,12 @@ LARGE = Document(
 )
 SLOW = InstanceRefresh(warmup=timedelta(hours=2))
 MORNING = Scheduled("morning", at=time(7), time_zone="Europe/Berlin", minimum=4, maximum=8)
+
+GRANTED = Machine(
+    cpu=2,
+    memory=4,
+    grants=[Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"])],
+)
 
 REFUSED = [
     ({}, {"market": Spot()}, "Jetstream2 has no spot market"),
@@ -42,6 +49,8 @@ REFUSED = [
     ({}, {"refresh": InstanceRefresh(checkpoints=[0.5])}, "neither pauses nor listens"),
     ({}, {"refresh": InstanceRefresh(alarms=["errors"])}, "neither pauses nor listens"),
     ({"volume_type": "luks"}, {"machine": Machine(cpu=2, memory=4, disk=50)}, "boot volume of a"),
+    ({}, {"machine": GRANTED}, "OpenStack gives machines no identity"),
+    ({}, {"machine": GRANTED}, "machine={aws: Machine(..., grants=[...])}"),
     ({}, {"tags": {"team": "a,b"}}, "cannot be a tag of OpenStack"),
     ({}, {"tags": {"team": "x" * 60}}, "at most 60 characters"),
 ]

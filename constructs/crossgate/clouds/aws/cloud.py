@@ -11,6 +11,7 @@ from crossgate.boot import cloud_init
 from crossgate.clouds.aws import (
     catalogue,
     health,
+    identity,
     keeper,
     limits,
     machines,
@@ -167,6 +168,7 @@ class AwsCloud(Construct):
             self.instance_types(spec)
         except RefusedError as refusal:
             found.append(refusal)
+        found += identity.refusals(spec)
         if isinstance(spec, GroupSpec):
             found += health.refusals(spec)
         spec = self._grown(spec) if isinstance(spec, GroupSpec) else self._kept(spec)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from crossgate.clouds.aws import keeper, sessions
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRolePolicy
-from crossgate.clouds.aws.limits import ROLE_NAME
+from crossgate.clouds.aws.limits import ROLE_NAME, ROLE_POLICIES
+from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
+from crossgate.model.text import Text, json_text
 from crossgate.specs import MachinesSpec, Tagged
 from crossgate.terraform.engine import path_of
 
@@ -38,6 +40,32 @@ _DESCRIBE = json.dumps(
         ],
     }
 )
+
+
+def refusals(spec: MachineSpec) -> list[RefusedError]:
+    """Return why a role cannot carry what the machines are granted."""
+    length = len(_granted(spec).sample().replace(" ", ""))
+    if length <= ROLE_POLICIES:
+        return []
+    return [
+        RefusedError(
+            "a role cannot carry that many grants",
+            path=f"{spec.name}: machine.grants",
+            got=f"{length:,} characters of policy",
+            want=f"at most {ROLE_POLICIES:,}",
+            do='fewer of them with wider resources: "arn:aws:s3:::releases/*"',
+        )
+    ]
+
+
+def _granted(spec: MachineSpec) -> Text:
+    return json_text({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": grant.actions, "Resource": grant.resources}
+            for grant in spec.machine.grants
+        ],
+    })  # fmt: skip
 
 
 def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> IamInstanceProfile:
@@ -82,6 +110,26 @@ def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> Ia
             policy=sessions.PERMISSION,
             provider=cloud.provider,
         )
+    granted = (
+        [
+            IamRolePolicy(
+                scope,
+                "grants",
+                name="grants",
+                role=IamRole.id.of(role),
+                policy=_granted(spec),
+                provider=cloud.provider,
+            )
+        ]
+        if spec.machine.grants
+        else []
+    )
     return IamInstanceProfile(
-        scope, "profile", name=name, role=IamRole.name.of(role), provider=cloud.provider
+        scope,
+        "profile",
+        name=name,
+        role=IamRole.name.of(role),
+        # A machine may need its grants as soon as it starts, to fetch what it runs.
+        depends_on=granted,
+        provider=cloud.provider,
     )

@@ -131,17 +131,27 @@ def chosen(
 
 def refusals(machine: Machine, name: str) -> list[RefusedError]:
     """Return what no host can meet, however many there are."""
-    if not machine.size:
-        return []
-    return [
-        RefusedError(
-            "in-house hosts have no sizes with names",
-            path=f"{name}: machine.size",
-            got=list(machine.size),
-            do="say what is needed: Machine(cpu=2, memory=4), for this cloud alone with "
-            "machine={cloud: ...}",
+    found = []
+    if machine.size:
+        found.append(
+            RefusedError(
+                "in-house hosts have no sizes with names",
+                path=f"{name}: machine.size",
+                got=list(machine.size),
+                do="say what is needed: Machine(cpu=2, memory=4), for this cloud alone with "
+                "machine={cloud: ...}",
+            )
         )
-    ]
+    if machine.grants:
+        found.append(
+            RefusedError(
+                "in-house hosts have no identity that anything could be granted to",
+                path=f"{name}: machine.grants",
+                got=list(machine.grants),
+                do="leave them out for this cloud: machine={aws: Machine(..., grants=[...])}",
+            )
+        )
+    return found
 
 
 def _carries(host: Host, machine: Machine) -> bool:

@@ -32,6 +32,21 @@ class Carrier:
     volume: int | None
 
 
+def refusals(machine: Machine, name: str) -> list[RefusedError]:
+    """Return what of a machine no OpenStack cloud has."""
+    if not machine.grants:
+        return []
+    return [
+        RefusedError(
+            "OpenStack gives machines no identity that anything could be granted to",
+            path=f"{name}: machine.grants",
+            got=list(machine.grants),
+            do="leave them out for this cloud, machine={aws: Machine(..., grants=[...])}, and give "
+            "its service a secret: environment={...: Reference(...)}",
+        )
+    ]
+
+
 def carrier(profile: OpenStackProfile, machine: Machine) -> Carrier:
     """Return what carries a machine: the flavor named, or the smallest that meets the need.
 
