@@ -225,6 +225,28 @@ def test_a_wide_grant_names_its_place_in_the_file(tmp_path):
         gateway_file.read(write(tmp_path, changed("services", 0, "machine", value=machine)))
 
 
+def test_types_weights_and_images_reach_the_cloud(tmp_path, stack, synth):
+    size = {"m7g.large": 2, "m7i.large": 1}
+    data = changed(
+        "services", 0, "machine", value={"size": size, "architecture": ["arm64", "x86_64"]}
+    )
+    data["clouds"]["aws"]["images"] = {"x86_64": "ami-00000000000000086", "arm64": "debian-12"}
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    (mixed,) = (
+        group["mixed_instances_policy"]["launch_template"]["override"]
+        for group in synth()["resource"]["aws_autoscaling_group"].values()
+        if "mixed_instances_policy" in group
+    )
+    assert {o["instance_type"]: int(o["weighted_capacity"]) for o in mixed} == size
+
+
+def test_a_wrong_weight_names_its_place_in_the_file(tmp_path):
+    machine = {"size": {"m7i.large": 0}}
+    with pytest.raises(FileError, match=r"services\[0\]\.machine\.size: the weight of m7i"):
+        gateway_file.read(write(tmp_path, changed("services", 0, "machine", value=machine)))
+
+
 def test_a_wrong_time_names_its_place_in_the_file(tmp_path):
     capacity = {"minimum": 2, "scheduled": [SCHEDULED | {"minimum": 4, "at": "7 am"}]}
     with pytest.raises(FileError, match=r"services\[0\]\.capacity\.scheduled\[0\]\.at"):

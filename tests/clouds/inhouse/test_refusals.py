@@ -86,6 +86,13 @@ def test_rights_in_a_cloud(stack):
     assert "machine={aws: Machine(..., grants=[...])}" in message
 
 
+def test_two_architectures(stack):
+    both = Machine(cpu=2, memory=4, architecture=["x86_64", "arm64"])
+    message = refused(rack(stack), group_spec(machine=both))
+    assert "is of one architecture" in message
+    assert 'Machine(..., architecture="x86_64")' in message
+
+
 def test_more_machines_than_hosts(stack):
     message = refused(rack(stack), group_spec(capacity=Capacity(8)))
     assert "fewer free hosts than machines" in message

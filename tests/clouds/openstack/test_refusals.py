@@ -30,6 +30,7 @@ GRANTED = Machine(
     memory=4,
     grants=[Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"])],
 )
+BOTH = Machine(cpu=2, memory=4, architecture=["arm64", "x86_64"])
 
 REFUSED = [
     ({}, {"market": Spot()}, "Jetstream2 has no spot market"),
@@ -51,6 +52,10 @@ REFUSED = [
     ({"volume_type": "luks"}, {"machine": Machine(cpu=2, memory=4, disk=50)}, "boot volume of a"),
     ({}, {"machine": GRANTED}, "OpenStack gives machines no identity"),
     ({}, {"machine": GRANTED}, "machine={aws: Machine(..., grants=[...])}"),
+    ({}, {"machine": BOTH}, "one image in OpenStack, and so one architecture"),
+    ({}, {"machine": BOTH}, 'Machine(..., architecture="arm64")'),
+    ({}, {"machine": Machine(size={"m3.small": 2})}, "Heat counts machines, whatever they weigh"),
+    ({}, {"machine": Machine(size={"m3.small": 2})}, 'Machine(size=["m3.small"])'),
     ({}, {"tags": {"team": "a,b"}}, "cannot be a tag of OpenStack"),
     ({}, {"tags": {"team": "x" * 60}}, "at most 60 characters"),
 ]

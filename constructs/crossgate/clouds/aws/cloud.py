@@ -12,9 +12,11 @@ from crossgate.clouds.aws import (
     catalogue,
     health,
     identity,
+    images,
     keeper,
     limits,
     machines,
+    mixture,
     scaling,
     sessions,
     spot,
@@ -38,8 +40,9 @@ from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
+    from crossgate.clouds.aws.images import AwsImage
     from crossgate.contracts import Firewall, Reservation
-    from crossgate.model.machine import Image
+    from crossgate.model.machine import Architecture
 
 _Own = TypeVar("_Own", AwsFirewall, AwsReservation)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d\Z")
@@ -66,7 +69,7 @@ class AwsCloud(Construct):
         region: str,
         network: str | AwsNetwork = "10.0.0.0/16",
         zones: Sequence[str] | None = None,
-        image: str | Image = "debian-12",
+        image: AwsImage | Mapping[Architecture, AwsImage] = "debian-12",
         root_device: str | None = None,
         key_pair: str | None = None,
         extra_sizes: Sequence[str] = (),
@@ -83,7 +86,8 @@ class AwsCloud(Construct):
             network: a range for a VPC of its own (default 10.0.0.0/16), `OwnVpc(...)` with more
                 to say, or one that exists: `ExistingVpc(...)` by ids, `VpcByName(...)`.
             zones: at least two availability zones; default: the first two that the account has.
-            image: a name of ours ("debian-12"), an id ("ami-…", or a token), or `Image(...)`.
+            image: a name of ours ("debian-12"), an id ("ami-…", or a token), or `Image(...)`; or
+                one of these for each architecture, {"x86_64": "ami-…", "arm64": "ami-…"}.
             root_device: the image's root device where `image` is an id, such as "/dev/xvda";
                 default: looked up, which needs an account even to plan.
             key_pair: name of an EC2 key pair for SSH; default: none.
@@ -112,13 +116,12 @@ class AwsCloud(Construct):
         check_tags(tags or {}, path)
         chosen = OwnVpc(network) if isinstance(network, str) else network
         self.network: IPv4Network | None = _range_of(chosen, path)
-        if isinstance(image, str) and not _is_image_id(image):
-            catalogue.named_image(image, "x86_64", path)
+        images_given = images.checked_image(image, path)
         checked(AwsMachines, machines, argument="machines", path=path).check(region, path)
 
         super().__init__(scope, id)
         self.region = region
-        self.image = image
+        self.image = images_given
         self.root_device = root_device
         self.key_pair = key_pair
         self.extra_sizes = tuple(extra_sizes)
@@ -168,7 +171,11 @@ class AwsCloud(Construct):
             self.instance_types(spec)
         except RefusedError as refusal:
             found.append(refusal)
-        found += identity.refusals(spec)
+        found += [
+            *mixture.refusals(spec),
+            *images.refusals(self, spec),
+            *identity.refusals(spec),
+        ]
         if isinstance(spec, GroupSpec):
             found += health.refusals(spec)
         spec = self._grown(spec) if isinstance(spec, GroupSpec) else self._kept(spec)
@@ -265,10 +272,6 @@ def _range_of(network: AwsNetwork, path: str) -> IPv4Network | None:
     if cidr is None or "${" in cidr:
         return None
     return ipv4_network(cidr, f"{path}: network")
-
-
-def _is_image_id(image: str) -> bool:
-    return image.startswith(("ami-", "${"))
 
 
 def _check_label(id: str, path: str) -> None:

@@ -33,6 +33,9 @@ ROLE_POLICIES = 10_240
 GROUP_NAME = 255
 """Auto Scaling group and security group names."""
 
+TYPES = 40
+"""Instance types among which a group chooses (EC2 Auto Scaling guide, "Quotas")."""
+
 TEMPLATE_NAME = 128
 """Launch template names."""
 

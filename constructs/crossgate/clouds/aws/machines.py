@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import limits
+from crossgate.clouds.aws import limits, mixture
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup, AutoscalingSchedule
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
-from crossgate.clouds.aws.bindings.data import DataAmi
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRolePolicy
-from crossgate.clouds.aws.catalogue import named_image
+from crossgate.clouds.aws.catalogue import architecture_of
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.health import permission
 from crossgate.clouds.aws.identity import instance_profile
+from crossgate.clouds.aws.images import image_of
 from crossgate.clouds.aws.scaling import IN_SERVICE
 from crossgate.model.health import Health
 from crossgate.model.market import Spot
@@ -29,12 +29,11 @@ from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.bindings.autoscaling import (
-        AutoscalingGroupMixedInstancesPolicy,
         AutoscalingGroupPreferences,
     )
     from crossgate.clouds.aws.cloud import AwsCloud
     from crossgate.clouds.aws.firewall import AwsFirewall
-    from crossgate.model.machine import Image, InstanceRefresh
+    from crossgate.model.machine import Architecture, InstanceRefresh
     from crossgate.model.schedule import Scheduled
     from crossgate.specs import GroupSpec, MachinesSpec
     from crossgate.terraform.engine import Construct
@@ -99,7 +98,7 @@ def fixed(cloud: AwsCloud, scope: Construct, spec: MachinesSpec) -> str:
 
 
 class _Group:
-    """One launch template and the Auto Scaling group that uses its newest version."""
+    """A launch template for each architecture, and the group that uses their newest versions."""
 
     def __init__(
         self,
@@ -114,7 +113,11 @@ class _Group:
         self._tags = {"Name": spec.name, **cloud.tags, **spec.tags, **(more_tags or {})}
         self._types = cloud.instance_types(spec)
         self._profile = instance_profile(cloud, scope, spec)
-        self._template = self._launch_template()
+        self._document = local_text(scope, "document", cloud_init.render(spec.document))
+        first, *others = spec.machine.architectures
+        self._templates = {first: self._launch_template(first)} | {
+            other: self._launch_template(other, f"-{other}") for other in others
+        }
 
     def make(
         self,
@@ -129,8 +132,8 @@ class _Group:
         entry: object = None,
     ) -> str:
         cloud, spec = self._cloud, self._spec
-        # The number, not "$Latest": only a new number rolls the group (provider-aws PR 22464).
-        version = LaunchTemplate.latest_version.of(self._template)
+        template = next(iter(self._templates.values()))
+        mixed = mixture.is_mixed(spec.machine, self._types, spot)
         name = cloud.names.take(
             "Auto Scaling group", shortened(spec.name, limits.GROUP_NAME), path_of(self._scope)
         )
@@ -142,9 +145,11 @@ class _Group:
             max_size=most,
             vpc_zone_identifier=cloud.placement.private,
             launch_template=None
-            if spot
-            else {"id": LaunchTemplate.id.of(self._template), "version": version},
-            mixed_instances_policy=self._mixed(spot, version) if spot else None,
+            if mixed
+            else {"id": LaunchTemplate.id.of(template), "version": mixture.version(template)},
+            mixed_instances_policy=mixture.policy(self._templates, self._types, spec.machine, spot)
+            if mixed
+            else None,
             capacity_rebalance=True if spot else None,
             health_check_type="ELB" if isinstance(entry, AwsEntry) else "EC2",
             health_check_grace_period=whole_seconds(health.grace),
@@ -205,40 +210,26 @@ class _Group:
             provider=self._cloud.provider,
         )
 
-    def _mixed(self, spot: Spot, version: str) -> AutoscalingGroupMixedInstancesPolicy:
-        return {
-            "instances_distribution": {
-                "on_demand_base_capacity": spot.on_demand_base,
-                "on_demand_percentage_above_base_capacity": round(spot.on_demand_share * 100),
-                "spot_allocation_strategy": spot.strategy,
-                "spot_max_price": f"{spot.max_price:f}" if spot.max_price else None,
-            },
-            "launch_template": {
-                "launch_template_specification": {
-                    "launch_template_id": LaunchTemplate.id.of(self._template),
-                    "version": version,
-                },
-                "override": [{"instance_type": name} for name in self._types],
-            },
-        }
-
-    def _launch_template(self) -> LaunchTemplate:
+    def _launch_template(self, architecture: Architecture, suffix: str = "") -> LaunchTemplate:
         cloud, spec = self._cloud, self._spec
-        image, root_device = self._image(cloud.image)
-        document = local_text(self._scope, "document", cloud_init.render(spec.document))
+        image, root_device = image_of(cloud, self._scope, architecture, f"image{suffix}")
         firewalls = cloud.own_firewalls(spec.firewalls)
         name = cloud.names.take(
-            "launch template", shortened(spec.name, limits.TEMPLATE_NAME), path_of(self._scope)
+            "launch template",
+            shortened(f"{spec.name}{suffix}", limits.TEMPLATE_NAME),
+            path_of(self._scope),
         )
         return LaunchTemplate(
             self._scope,
-            "template",
+            f"template{suffix}",
             name=name,
             image_id=image,
-            instance_type=self._types[0],
+            instance_type=next(
+                name for name in self._types if architecture_of(name) == architecture
+            ),
             key_name=cloud.key_pair,
             update_default_version=True,
-            user_data=f"${{base64gzip({document})}}",
+            user_data=f"${{base64gzip({self._document})}}",
             vpc_security_group_ids=[firewall.id for firewall in firewalls],
             iam_instance_profile={"arn": IamInstanceProfile.arn.of(self._profile)},
             metadata_options={
@@ -265,37 +256,6 @@ class _Group:
             tags={"Name": spec.name, **spec.tags},
             provider=cloud.provider,
         )
-
-    def _image(self, image: str | Image) -> tuple[str, str]:
-        cloud = self._cloud
-        if isinstance(image, str):
-            if image.startswith(("ami-", "${")):
-                return image, cloud.root_device or self._root_device(image)
-            image = named_image(image, self._spec.machine.architecture, path_of(cloud))
-        found = DataAmi(
-            self._scope,
-            "image",
-            most_recent=True,
-            owners=[image.owner or "self"],
-            filter=[
-                {"name": "name", "values": [image.name]},
-                {"name": "architecture", "values": [self._spec.machine.architecture]},
-            ],
-            provider=cloud.provider,
-        )
-        return found.id, found.root_device_name
-
-    def _root_device(self, image: str) -> str:
-        """Look up the image's root device: Debian's is /dev/xvda, Ubuntu's is /dev/sda1."""
-        found = DataAmi(
-            self._scope,
-            "image",
-            filter=[{"name": "image-id", "values": [image]}],
-            # Who names an image by its id means it, deprecated or not.
-            include_deprecated=True,
-            provider=self._cloud.provider,
-        )
-        return found.root_device_name
 
 
 def _preferences(refresh: InstanceRefresh) -> AutoscalingGroupPreferences:

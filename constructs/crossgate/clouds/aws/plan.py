@@ -9,7 +9,7 @@ from crossgate.clouds.aws.cloud import AwsCloud
 from crossgate.clouds.aws.network import ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.aws.settings import AwsMachines
 from crossgate.errors import ConfigError
-from crossgate.model.machine import Image
+from crossgate.model.machine import Architecture, Image
 from crossgate.model.value import Many, Table, value
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Plan:
         zones: at least two availability zones; default: the first two that the account has.
         image: a name of ours, or an id.
         image_lookup: a look-up by name and owner, instead of `image`.
+        images: a name or an id for each architecture, instead of `image`.
         root_device: the image's root device where `image` is an id; default: looked up.
         key_pair: name of an EC2 key pair.
         extra_sizes: instance types that AWS has had since crossgate's list was made.
@@ -116,6 +117,7 @@ class Plan:
     zones: Many[str] | None = None
     image: str = "debian-12"
     image_lookup: Image | None = None
+    images: Table[Architecture, str] = field(default_factory=dict)
     root_device: str | None = None
     key_pair: str | None = None
     extra_sizes: Many[str] = ()
@@ -124,10 +126,14 @@ class Plan:
     tags: Table[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse two networks."""
+        """Refuse two networks, and images in two ways."""
         given = [n for n in ("network", "own", "existing") if getattr(self, n) is not None]
         if len(given) > 1:
             raise ConfigError("names two networks", got=given, want="one of them")
+        if self.images and self.image_lookup:
+            raise ConfigError(
+                "names two images", got=["image_lookup", "images"], want="one of them"
+            )
 
     def build(self, scope: Construct, id: str) -> AwsCloud:
         """Make the cloud."""
@@ -138,7 +144,7 @@ class Plan:
             region=self.region,
             network=existing or self.own or self.network or "10.0.0.0/16",
             zones=self.zones,
-            image=self.image_lookup or self.image,
+            image=dict(self.images) or self.image_lookup or self.image,
             root_device=self.root_device,
             key_pair=self.key_pair,
             extra_sizes=self.extra_sizes,

@@ -142,6 +142,16 @@ def refusals(machine: Machine, name: str) -> list[RefusedError]:
                 "machine={cloud: ...}",
             )
         )
+    if len(machine.architectures) > 1:
+        found.append(
+            RefusedError(
+                "a service on in-house hosts is of one architecture",
+                path=f"{name}: machine.architecture",
+                got=list(machine.architectures),
+                do="choose one for this cloud: machine={cloud: Machine(..., "
+                f'architecture="{machine.architectures[0]}")}}',
+            )
+        )
     if machine.grants:
         found.append(
             RefusedError(
@@ -158,9 +168,10 @@ def _carries(host: Host, machine: Machine) -> bool:
     return (
         host.cpu >= (machine.cpu or 1)
         and host.memory >= (machine.memory or 0)
-        and host.architecture == machine.architecture
+        and host.architecture in machine.architectures
     )
 
 
 def _need(machine: Machine) -> str:
-    return f"cpu={machine.cpu}, memory={machine.memory or 0:g} GiB, {machine.architecture}"
+    families = " or ".join(machine.architectures)
+    return f"cpu={machine.cpu}, memory={machine.memory or 0:g} GiB, {families}"
