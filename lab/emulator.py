@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
 
+from moto.autoscaling.models import AutoScalingBackend
 from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -53,10 +54,36 @@ def create_once(
     return created
 
 
+def go_on_shrinking(protect: Callable[..., None]) -> Callable[..., None]:
+    """Return `set_instance_protection` after which a group that has too many machines shrinks.
+
+    AWS compares the wanted size with the real one for ever; moto does so only when the wanted size
+    is set. Terraform destroys a group by wanting none first and taking the protection away then,
+    and would wait for its whole timeout. Source: `drainGroup` of its provider, in
+    internal/service/autoscaling/group.go, and https://docs.aws.amazon.com/autoscaling/ec2/
+    userguide/ec2-auto-scaling-instance-protection.html (the wanted size falls although all are
+    protected, and machines go once they are not).
+    """
+
+    def protected(
+        self: AutoScalingBackend, group_name: str, instance_ids: list[str], *given: bool | None
+    ) -> None:
+        protect(self, group_name, instance_ids, *given)
+        group = self.autoscaling_groups[group_name]
+        wanted = group.desired_capacity
+        if wanted is not None and len(group.active_instances()) > wanted:
+            group.set_desired_capacity(wanted)
+
+    return protected
+
+
 def main(port: int) -> None:
     """Serve on a port of the loopback address until the process is ended."""
     ELBv2Backend.create_load_balancer = create_once(  # type: ignore[method-assign]
         ELBv2Backend.create_load_balancer
+    )
+    AutoScalingBackend.set_instance_protection = go_on_shrinking(  # type: ignore[method-assign]
+        AutoScalingBackend.set_instance_protection
     )
     run_simple(
         "127.0.0.1",

@@ -51,10 +51,11 @@ def test_a_size_that_changes_by_the_clock(stack):
     assert "Capacity(2, 2), scheduled" in message
 
 
-def test_machines_that_go_by_themselves(stack):
-    message = refused(
-        rack(stack), group_spec(termination=Termination(max_lifetime=timedelta(days=30)))
-    )
+@pytest.mark.parametrize(
+    "termination", [Termination(max_lifetime=timedelta(days=30)), Termination(protect=True)]
+)
+def test_machines_that_go_by_themselves(stack, termination):
+    message = refused(rack(stack), group_spec(termination=termination))
     assert "none goes by itself" in message
 
 

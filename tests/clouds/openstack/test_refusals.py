@@ -47,6 +47,7 @@ REFUSED = [
     ({}, {"capacity": Capacity(2, 6, scheduled=[MORNING])}, "Heat has no clock"),
     ({}, {"termination": Termination(policies=["newest-instance"])}, "removes its oldest machine"),
     ({}, {"termination": Termination(max_lifetime=timedelta(days=7))}, "no machine for its age"),
+    ({}, {"termination": Termination(protect=True)}, "Heat protects no machine"),
     ({}, {"refresh": InstanceRefresh(checkpoints=[0.5])}, "neither pauses nor listens"),
     ({}, {"refresh": InstanceRefresh(alarms=["errors"])}, "neither pauses nor listens"),
     ({"volume_type": "luks"}, {"machine": Machine(cpu=2, memory=4, disk=50)}, "boot volume of a"),

@@ -160,8 +160,9 @@ class _Group:
             },
             instance_refresh={
                 "strategy": "Rolling",
-                "preferences": _preferences(refresh),
+                "preferences": _preferences(refresh, protect=termination.protect),
             },
+            protect_from_scale_in=True if termination.protect else None,
             # Without a charge; what scales by a figure for each machine divides by it.
             enabled_metrics=[IN_SERVICE] if least < most else None,
             max_instance_lifetime=whole_seconds(termination.max_lifetime)
@@ -258,7 +259,7 @@ class _Group:
         )
 
 
-def _preferences(refresh: InstanceRefresh) -> AutoscalingGroupPreferences:
+def _preferences(refresh: InstanceRefresh, *, protect: bool) -> AutoscalingGroupPreferences:
     found: AutoscalingGroupPreferences = {
         "min_healthy_percentage": round(refresh.min_healthy * 100),
         "max_healthy_percentage": round(refresh.max_healthy * 100),
@@ -269,6 +270,9 @@ def _preferences(refresh: InstanceRefresh) -> AutoscalingGroupPreferences:
         # Without the last one AWS would stop at the one before, for ever.
         found["checkpoint_percentages"] = [*(round(s * 100) for s in refresh.checkpoints), 100]
         found["checkpoint_delay"] = str(whole_seconds(refresh.checkpoint_delay))
+    if protect:
+        # The provider's default leaves protected machines as they are, and none would be changed.
+        found["scale_in_protected_instances"] = "Refresh"
     if refresh.alarms:
         found["alarm_specification"] = {"alarms": list(refresh.alarms)}
     return found

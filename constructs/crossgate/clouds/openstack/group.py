@@ -163,6 +163,8 @@ def _termination(spec: GroupSpec) -> list[RefusedError]:
         found.append(("when a group shrinks Heat removes its oldest machine", asked.policies))
     if asked.max_lifetime is not None:
         found.append(("Heat replaces no machine for its age", asked.max_lifetime))
+    if asked.protect:
+        found.append(("Heat protects no machine of a group that shrinks", "protect=True"))
     return [
         RefusedError(
             why,
