@@ -63,6 +63,8 @@ class Emulator(Daemon):
     Args:
         folder: where its log goes; made when it is absent.
         groups: files by which it joins control groups; default none.
+        hooks: whether machines of a group with a launch hook count when they have answered it, as
+            in AWS; somebody must boot them. Default False: they count at once.
 
     Attributes:
         account: the account in it.
@@ -72,9 +74,10 @@ class Emulator(Daemon):
 
     """
 
-    def __init__(self, folder: Path, *, groups: Sequence[Path] = ()) -> None:
+    def __init__(self, folder: Path, *, groups: Sequence[Path] = (), hooks: bool = False) -> None:
         port = free_port()
-        command = (VENV_BIN / "python", "-m", "lab.emulator", str(port))
+        command: list[str | Path] = [VENV_BIN / "python", "-m", "lab.emulator", str(port)]
+        command += ["--hooks"] if hooks else []
         super().__init__("moto", folder, *command, groups=groups)
         self.account = Account(url=f"http://127.0.0.1:{port}")
         self.wait(lambda: connect(port))

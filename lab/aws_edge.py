@@ -1,12 +1,12 @@
-"""What AWS has around its machines, in the lab: API endpoints, metadata service, load balancers.
+"""What AWS has around its machines, in the lab: API endpoints and the metadata service.
 
 - `autoscaling`, `ec2`, `monitoring.us-east-1.amazonaws.com` and a bucket of S3, with a certificate
   of the lab's own authority, lead to moto.
 - 169.254.169.254 leads to `lab.metadata`, with the address of the machine that asks.
-- a network load balancer has an address of the lab for each of its fixed ones: moto's are in
-  127.0.0.0/8, to which no other machine can connect.
 
-No machine is told of any of it by its user data.
+A network load balancer is an `Edge`, and has an address of the lab for each of its fixed ones:
+moto's are in 127.0.0.0/8, to which no other machine can connect. No machine is told of any of it
+by its user data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import trustme
 
 from lab import metadata
 from lab.aws import REGION
-from lab.aws_machines import entrances
 from lab.command import output
 from lab.daemon import Daemon, connect, free_port
 from lab.edge import Edge
@@ -51,8 +50,8 @@ listen metadata
 """
 
 
-class AwsEdge(Edge):
-    """What an account's machines find around them, as its API describes it now.
+class AwsAround(Edge):
+    """What an account's machines find around them.
 
     Args:
         account: whose machines they are.
@@ -89,7 +88,6 @@ class AwsEdge(Edge):
         self._metadata = Daemon("metadata", folder, *command, groups=groups)
         try:
             self._metadata.wait(lambda: connect(port))
-            found = entrances(account)
             places = {
                 "certificate": endpoint,
                 "endpoint": ENDPOINT,
@@ -99,10 +97,9 @@ class AwsEdge(Edge):
                 "server": account.url.removeprefix("http://"),
             }
             super().__init__(
-                found,
+                [],
                 namespace,
                 folder,
-                addresses=_reachable(found),
                 more=[_SECTIONS.format(**places)],
                 own=[ENDPOINT, metadata.ADDRESS],
                 groups=groups,
@@ -141,6 +138,7 @@ class AwsEdge(Edge):
         }
 
 
-def _reachable(found: Sequence[Entrance]) -> dict[str, str]:
+def reachable(found: Sequence[Entrance]) -> dict[str, str]:
+    """Return where the lab's clients find the fixed addresses of network load balancers."""
     own = [address for entrance in found for address in entrance.addresses]
     return {address: str(_FIRST_BALANCER + number) for number, address in enumerate(own)}

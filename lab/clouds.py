@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab import aws_machines, cgroup, openstack
 from lab.aws import REGION, Account, Emulator, put_object
-from lab.aws_edge import AwsEdge
+from lab.aws_edge import AwsAround, reachable
 from lab.control_plane.settings import PUBLIC
 from lab.deploy import Deployed, deploy
 from lab.edge import Edge
@@ -28,24 +29,25 @@ BUCKET = "releases"
 """Of S3, from which machines fetch the service."""
 
 _PART = "clouds"
+_EVERY_SECONDS = 1.0
 _PROGRAM = Path(__file__).with_name("program.py")
 _STACK = "gateway"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Place:
-    """A cloud of the lab after a deploy.
+    """A cloud of the lab.
 
     Attributes:
         name: the cloud's, and its site's.
-        edge: its load balancers.
+        edge: its load balancers, after a deploy.
         instances: what it has been told to run, by the host name in the lab.
 
     """
 
     name: str
-    edge: Edge
-    instances: dict[str, Instance]
+    edge: Edge = field(init=False)
+    instances: dict[str, Instance] = field(default_factory=dict)
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -67,7 +69,7 @@ class Clouds:
         account: the account of AWS, after `deploy`.
         deployed: the stack, after `deploy`.
         places: the clouds by name, after `deploy`.
-        machines: by name, after `boot`.
+        machines: by name, those that have been booted.
 
     """
 
@@ -79,49 +81,78 @@ class Clouds:
     deployed: Deployed = field(init=False)
     places: dict[str, Place] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
-    _around: AwsEdge = field(init=False, repr=False)
+    _around: AwsAround = field(init=False, repr=False)
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     def deploy(self, version: str = "1.0") -> None:
-        """Deploy the lab's stack with the real CLI, Terraform and providers, and read it back.
+        """Deploy the lab's stack with the real CLI, Terraform and providers; boot its machines.
+
+        Machines boot as the clouds make them, for a cloud whose groups wait until they are ready is
+        not done before. Returns when cloud-init has finished on each.
 
         Args:
             version: of the service.
 
         Raises:
-            ToolError: a control plane does not start, or the deploy fails.
+            ToolError: a control plane does not start, the deploy fails, a machine does not come up.
 
         """
-        folder = HOME / self.lab.name / _PART
         groups = cgroup.make(self.lab.name, _PART)
+        router = self.lab.network.router
         with self._phase("emulator of AWS"):
-            emulator = self._stack.enter_context(Emulator(folder, groups=groups))
-            self.account = emulator.account
-        with self._phase("deploy"):
-            self.deployed = self._deploy(version, folder)
-        with self._phase("reading back"):
-            router = self.lab.network.router
-            self._around = AwsEdge(self.account, router, folder, bucket=BUCKET, groups=groups)
+            emulator = Emulator(self._folder, groups=groups, hooks=True)
+            self.account = self._stack.enter_context(emulator).account
+            self._around = AwsAround(
+                self.account, router, self._folder / "around", bucket=BUCKET, groups=groups
+            )
             self._stack.enter_context(self._around)
-            self._place(AWS, self._around)
+            self.places[AWS] = Place(name=AWS)
+        if self.project is not None:
+            apis = openstack.apis(router)
+            around = Edge([], router, self._folder / "apis", more=[apis], own=[PUBLIC])
+            self._stack.enter_context(around)
+            self.places[NOVA] = Place(name=NOVA)
+        with self._phase("deploy and boot"):
+            self.change(version)
+        with self._phase("load balancers"):
+            found = aws_machines.entrances(self.account)
+            edge = Edge(
+                found, router, self._folder / AWS, addresses=reachable(found), groups=groups
+            )
+            self.places[AWS].edge = self._stack.enter_context(edge)
             if self.project is not None:
                 led = openstack.entrances(self.project)
-                edge = Edge(
-                    led,
-                    router,
-                    folder / NOVA,
-                    more=[openstack.apis(router)],
-                    own=[PUBLIC],
-                    groups=groups,
-                )
-                self._stack.enter_context(edge)
-                self._place(NOVA, edge)
+                edge = Edge(led, router, self._folder / NOVA, groups=groups)
+                self.places[NOVA].edge = self._stack.enter_context(edge)
+        with self._phase("cloud-init"):
+            for machine in self.machines.values():
+                machine.wait_booted()
 
-    def _place(self, cloud: str, edge: Edge) -> None:
-        found = self._instances(cloud)
-        names = short_names(cloud, found)
-        instances = {names[instance.id]: instance for instance in found}
-        self.places[cloud] = Place(name=cloud, edge=edge, instances=instances)
+    def change(self, version: str, look: Callable[[], None] = lambda: None) -> None:
+        """Deploy another version of the service, and boot and drop machines as the clouds do.
+
+        Args:
+            version: of the service.
+            look: called meanwhile, about once a second.
+
+        Raises:
+            ToolError: the deploy fails.
+
+        """
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            deploying = pool.submit(self._deploy, version, self._folder)
+            while not deploying.done():
+                for cloud in self.places:
+                    self.catch_up(cloud)
+                look()
+                wait([deploying], timeout=_EVERY_SECONDS)
+            self.deployed = deploying.result()
+        for cloud in self.places:
+            self.catch_up(cloud)
+
+    @property
+    def _folder(self) -> Path:
+        return HOME / self.lab.name / _PART
 
     def _deploy(self, version: str, folder: Path) -> Deployed:
         bundle = build(version)
@@ -134,18 +165,11 @@ class Clouds:
             environment |= self.project.environment
         return deploy(_PROGRAM, _STACK, folder, environment, {"lab": context})
 
-    def orders(self) -> list[Order]:
-        """Return what the lab is to boot: for each instance the user data that its cloud holds.
+    def _order(self, place: Place, name: str, instance: Instance) -> Order:
+        """Return what the lab is to boot: the user data that the cloud holds for the instance.
 
         The machines of both clouds fetch the service from the bucket, as they would from anywhere.
         """
-        return [
-            self._order(place, name, instance)
-            for place in self.places.values()
-            for name, instance in place.instances.items()
-        ]
-
-    def _order(self, place: Place, name: str, instance: Instance) -> Order:
         return Order(
             name=name,
             site=place.name,
@@ -154,20 +178,6 @@ class Clouds:
             user_data=instance.user_data,
             files=self._around.files(name, instance.address),
         )
-
-    def boot(self) -> None:
-        """Boot all machines; return when cloud-init has finished on each.
-
-        Raises:
-            ToolError: one does not come up.
-
-        """
-        with self._phase("machines"):
-            machines = self.lab.boot_all(self.orders())
-            self.machines = {machine.order.name: machine for machine in machines}
-        with self._phase("cloud-init"):
-            for machine in machines:
-                machine.wait_booted()
 
     def replace(self, lost_name: str) -> Machine:
         """Let a machine of AWS vanish and its group make another, which boots; return that.

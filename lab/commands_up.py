@@ -80,10 +80,8 @@ def bring_up(lab: Lab, progress: Progress, *, openstack: bool = False) -> Runnin
         plane = ControlPlane(lab.registry.folder / "openstack", groups=groups, say=say)
         plane.start()
         clouds.project = plane.project
-    begin("deploying the stack to the clouds")
+    begin("deploying the stack to the clouds, booting machines from the user data that they hold")
     clouds.deploy()
-    begin("booting the machines from the user data that the clouds hold")
-    clouds.boot()
     gateway = running(clouds)
     gateway.save()
     begin("waiting until every machine of the service answers")

@@ -1,8 +1,15 @@
-"""moto's server as a program of ours: it answers one request at a time, and never creates twice.
+"""moto's server as a program of ours: what it lacks of AWS is added here.
 
-moto keeps an account in plain dictionaries and guards none of them, while Terraform asks ten things
-at once. A request that fails within it is sent again by the provider; what had been made before it
-failed is then there twice, where AWS would have given back the first.
+    python -m lab.emulator PORT [--hooks]
+
+- It answers one request at a time: moto keeps an account in plain dictionaries and guards none of
+  them, while Terraform asks ten things at once.
+- It never creates a load balancer twice: a request that fails within moto is sent again by the
+  provider; what had been made before it failed is then there twice, where AWS would have given back
+  the first.
+- It ends machines that are too many once their protection is taken away.
+- It takes the answers to lifecycle hooks, which moto only keeps: with `--hooks` a new machine waits
+  for them.
 """
 
 from __future__ import annotations
@@ -12,7 +19,10 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
 
-from moto.autoscaling.models import AutoScalingBackend
+from moto.autoscaling.exceptions import ValidationError
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, LifecycleHook
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import ActionResult, EmptyResult
 from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -20,6 +30,11 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 from werkzeug.serving import run_simple
+
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+PENDING = "Pending:Wait"
+ANSWERED = "lab:answered-"
+"""Beginning of the tag that an instance has for each hook that it has answered."""
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -77,7 +92,47 @@ def go_on_shrinking(protect: Callable[..., None]) -> Callable[..., None]:
     return protected
 
 
-def main(port: int) -> None:
+def pending(
+    launch: Callable[[FakeAutoScalingGroup, int, dict[str, str]], None],
+) -> Callable[[FakeAutoScalingGroup, int, dict[str, str]], None]:
+    """Return what launches machines that wait where their group has a launch hook.
+
+    Source: EC2 Auto Scaling user guide, "Amazon EC2 Auto Scaling instance lifecycle".
+    """
+
+    def launched(self: FakeAutoScalingGroup, count: int, tags: dict[str, str]) -> None:
+        before = len(self.instance_states)
+        launch(self, count, tags)
+        if any(hook.lifecycle_transition == LAUNCHING for hook in _hooks(self)):
+            for state in self.instance_states[before:]:
+                state.lifecycle_state = PENDING
+
+    return launched
+
+
+def complete_lifecycle_action(self: AutoScalingResponse) -> ActionResult:
+    """Answer the action of that name; the instance has a tag of each hook that it has answered."""
+    backend = self.autoscaling_backend
+    name, hook = self._get_param("AutoScalingGroupName"), self._get_param("LifecycleHookName")
+    instance, result = self._get_param("InstanceId"), self._get_param("LifecycleActionResult")
+    group = backend.autoscaling_groups.get(name)
+    states = [one for one in group.instance_states if one.instance_id == instance] if group else []
+    found = [one for one in _hooks(group) if one.name == hook] if group else []
+    if not states or not found:
+        raise ValidationError(f"No active Lifecycle Action found with instance ID {instance}")
+    (state,), (asked,) = states, found
+    backend.ec2_backend.create_tags([instance], {f"{ANSWERED}{hook}": result})
+    if asked.lifecycle_transition == LAUNCHING and state.lifecycle_state == PENDING:
+        state.lifecycle_state = "InService"
+    return EmptyResult()
+
+
+def _hooks(group: FakeAutoScalingGroup) -> list[LifecycleHook]:
+    found: list[LifecycleHook] = group.autoscaling_backend.describe_lifecycle_hooks(group.name)
+    return found
+
+
+def main(port: int, *, hooks: bool = False) -> None:
     """Serve on a port of the loopback address until the process is ended."""
     ELBv2Backend.create_load_balancer = create_once(  # type: ignore[method-assign]
         ELBv2Backend.create_load_balancer
@@ -85,6 +140,11 @@ def main(port: int) -> None:
     AutoScalingBackend.set_instance_protection = go_on_shrinking(  # type: ignore[method-assign]
         AutoScalingBackend.set_instance_protection
     )
+    AutoScalingResponse.complete_lifecycle_action = complete_lifecycle_action  # type: ignore[attr-defined]
+    if hooks:
+        FakeAutoScalingGroup.replace_autoscaling_group_instances = pending(  # type: ignore[method-assign, assignment]
+            FakeAutoScalingGroup.replace_autoscaling_group_instances
+        )
     run_simple(
         "127.0.0.1",
         port,
@@ -95,4 +155,4 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), hooks="--hooks" in sys.argv[2:])

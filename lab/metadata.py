@@ -35,6 +35,9 @@ ADDRESS = "169.254.169.254"
 NOTICE: Final = "lab:spot-notice"
 """Tag of a machine that EC2 is to take back; its value is when."""
 
+TO_GO: Final = "lab:to-go"
+"""Tag of a machine that its group is about to end."""
+
 _TOKEN: Final = "X-aws-ec2-metadata-token"  # noqa: S105  (the name of a header)
 _LIFETIME: Final = f"{_TOKEN}-ttl-seconds"
 _LONGEST_SECONDS = 6 * 3600
@@ -94,6 +97,7 @@ class Metadata:
             return self._identity(machine, path.removeprefix("iam/"))
         zone = machine["Placement"]["AvailabilityZone"]
         answers: Mapping[str, Callable[[], str]] = {
+            "autoscaling/target-lifecycle-state": lambda: _state(machine),
             "ami-id": lambda: machine["ImageId"],
             "hostname": lambda: machine["PrivateDnsName"],
             "instance-id": lambda: machine["InstanceId"],
@@ -150,6 +154,11 @@ class Metadata:
             "Token": keys["SessionToken"],
             "Expiration": _time(keys["Expiration"]),
         })  # fmt: skip
+
+
+def _state(machine: _Machine) -> str:
+    to_go = any(tag["Key"] == TO_GO for tag in machine.get("Tags", ()))
+    return "Terminated" if to_go else "InService"
 
 
 def _notice(machine: _Machine) -> str:

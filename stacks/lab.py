@@ -107,6 +107,7 @@ class LabStack(TerraformStack):
             image=None,
             artifact=artifact,
             command=["/usr/bin/python3", f"/opt/{API.name}/{name}", "--port", str(API.port)],
+            drain=timedelta(seconds=3),
         )
         capacity = {AWS: Capacity(2, 6), NOVA: Capacity(2, 4)}
         Gateway(

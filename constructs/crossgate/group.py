@@ -159,6 +159,7 @@ class AutoScalingGroup(Construct):
                 watch=discovery.watch if discovery else None,
                 health=healths[cloud],
                 service=service.name,
+                drain=service.drain,
                 market=markets[cloud],
                 refresh=refreshes[cloud],
                 termination=terminations[cloud],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate.model.health import Health
@@ -85,6 +86,7 @@ class GroupSpec(MachineSpec):
         capacity: how many.
         watch: the discovery that watches them; None when nobody does.
         service: name of what they run.
+        drain: how long one that leaves waits for its connections to end.
         health: when they count as lost although they run.
         market: at which price.
         refresh: how changed machines are replaced.
@@ -95,6 +97,7 @@ class GroupSpec(MachineSpec):
     capacity: Capacity
     watch: Watch | None = None
     service: str | None = None
+    drain: timedelta = timedelta(0)
     health: Health = field(default_factory=Health)
     market: Market = field(default_factory=OnDemand)
     refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
@@ -170,7 +173,8 @@ class Watch:
     Attributes:
         cluster: what it is called; no other discovery of the same account or project is.
         program: a program and its first words. What may follow is in docs/contracts.md: `members`,
-            `recall NAME`, `record NAME`, `gather PREFIX` and `alone NAME COMMAND...`.
+            `recall NAME`, `record NAME`, `gather PREFIX`, `alone NAME COMMAND...` and
+            `ready [SERVICE]`.
         document: what brings the program to a machine.
 
     """

@@ -25,7 +25,6 @@ def clouds() -> Iterator[Clouds]:
         clouds = Clouds(lab)
         try:
             clouds.deploy()
-            clouds.boot()
             # cloud-init does not wait for what it starts: servers elect, agents join, checks pass.
             running(clouds).wait_whole()
             yield clouds

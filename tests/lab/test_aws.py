@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gzip
 import json
+import re
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.aws_machines import template_of
+from lab.emulator import ANSWERED
 from lab.machine import Machine, until
-from lab.metadata import NOTICE
+from lab.metadata import NOTICE, TO_GO
 from lab.network import entered
 from lab.thrift.client import Client
 from stacks.lab import AWS
@@ -245,11 +247,61 @@ def test_a_machine_that_ec2_takes_back_leaves_the_balancers_by_itself(served):
     )
     machine = served.machines["aws-api1"]
     assert machine.run("systemctl", "is-active", "api").strip() == "active"
-    said = machine.run("journalctl", "--unit=crossgate-spot-notice", "--output=cat")
-    assert "EC2 takes this machine back: terminate at 2026-01-01T00:02:00Z" in said
+    assert re.search(r"leaves: EC2 takes it back: .*2026-01-01T00:02:00Z", lifecycle_log(machine))
     ec2.delete_tags(Resources=[lost], Tags=[{"Key": NOTICE}])
-    machine.run("systemctl", "restart", "crossgate-leave", "crossgate-spot-notice")
+    machine.run("systemctl", "restart", "crossgate-leave", "crossgate-lifecycle")
     until(lambda: who_serves(served, address) == "aws-api1", seconds=30, what="it is back")
+
+
+def test_a_machine_that_its_group_ends_leaves_and_lets_connections_end_before_it_says_so(served):
+    lost = served.places[AWS].instances["aws-api2"].id
+    machine = served.machines["aws-api2"]
+    ec2 = served.account.client("ec2")
+    with entered(served.machines["aws-edge1"].namespace):
+        held = socket.create_connection((machine.order.address, 9190), timeout=10)
+    ec2.create_tags(Resources=[lost], Tags=[{"Key": TO_GO, "Value": ""}])
+    until(lambda: "left" in answered(served, lost), seconds=60, what="the group is told")
+    said = lifecycle_log(machine)
+    left = machine.run("sh", "-c", "systemctl show crossgate-lifecycle --property=ActiveState")
+    held.close()
+    ec2.delete_tags(Resources=[lost], Tags=[{"Key": TO_GO}])
+    machine.run("systemctl", "restart", "crossgate-leave", "crossgate-lifecycle")
+    address = served.places[AWS].addresses[0]
+    until(lambda: who_serves(served, address) == "aws-api2", seconds=30, what="it is back")
+    assert "leaves: its group ends it" in said
+    assert left.strip() == "ActiveState=inactive"
+
+
+def lifecycle_log(machine: Machine) -> str:
+    return machine.run("journalctl", "--unit=crossgate-lifecycle", "--output=cat", "--no-pager")
+
+
+def answered(served: Clouds, instance: str) -> set[str]:
+    """Return the hooks that an instance has answered."""
+    tags = served.account.client("ec2").describe_tags(
+        Filters=[{"Name": "resource-id", "Values": [instance]}]
+    )["Tags"]
+    return {t["Key"].removeprefix(ANSWERED) for t in tags if t["Key"].startswith(ANSWERED)}
+
+
+def state_of(served: Clouds, instance: str) -> str:
+    client = served.account.client("autoscaling")
+    (one,) = client.describe_auto_scaling_instances(InstanceIds=[instance])["AutoScalingInstances"]
+    return str(one["LifecycleState"])
+
+
+@pytest.mark.parametrize("name", [*SERVERS, *APIS])
+def test_who_is_ready_has_said_so_to_its_group(served, name):
+    instance = served.places[AWS].instances[name].id
+    assert (state_of(served, instance), "ready" in answered(served, instance)) == (
+        "InService",
+        True,
+    )
+
+
+def test_a_balancer_counts_when_the_load_balancer_finds_it_fit(served):
+    for name in EDGES:
+        assert "crossgate-lifecycle" not in served.machines[name].run("systemctl", "list-units")
 
 
 def test_a_machine_whose_service_fails_for_long_tells_its_group(served):
@@ -274,10 +326,13 @@ def test_a_replaced_machine_serves_from_boot_alone(served):
     address = served.places[AWS].addresses[0]
     began = time.monotonic()
     fresh = served.replace("aws-api2")
+    instance = served.places[AWS].instances[fresh.order.name].id
+    assert state_of(served, instance) == "Pending:Wait"
     until(
         lambda: who_serves(served, address) == fresh.order.name,
         seconds=60,
         what=f"{fresh.order.name} serves",
     )
+    until(lambda: state_of(served, instance) == "InService", seconds=20, what="it counts")
     served.phases["a new machine, from its order to its first call"] = time.monotonic() - began
     assert fresh.order.name == "aws-api3"

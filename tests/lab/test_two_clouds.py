@@ -48,7 +48,6 @@ def clouds(plane: ControlPlane) -> Iterator[Clouds]:
         clouds = Clouds(lab, project=plane.project)
         try:
             clouds.deploy()
-            clouds.boot()
             yield clouds
         finally:
             clouds.stop()

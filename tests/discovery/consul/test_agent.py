@@ -183,7 +183,15 @@ def leaving(document: Document) -> str:
 def test_a_machine_leaves_the_lists_before_its_services_stop() -> None:
     text = leaving(client())
     assert "After=consul.service api.service web.service raw.service\n" in text
-    assert "ExecStop=/bin/sh -c 'consul maint -enable -reason=stopping && sleep 3'" in text
+    assert "ExecStop=/bin/sh /usr/local/lib/crossgate/leave\n" in text
+    assert "TimeoutStopSec=75\n" in text  # three services of 20 seconds, and its own 15
+
+
+def test_leaving_waits_until_the_lists_are_without_it_then_for_its_connections() -> None:
+    (script,) = (f for f in client().files if f.path == "/usr/local/lib/crossgate/leave")
+    lines = str(script.text).splitlines()
+    assert lines.index("sleep 3") < lines.index("drain 20 9190")
+    assert [command.line for command in client().leave] == [script.path]
 
 
 def test_after_a_reboot_it_takes_work_again() -> None:

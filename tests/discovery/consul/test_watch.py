@@ -1,8 +1,13 @@
 """What the program on the servers makes of Consul's answers; tests/lab asks a real Consul."""
 
+import contextlib
+import time
+
 import pytest
 
-from crossgate.discovery.consul.programs.consul_watch import members
+from crossgate.discovery.consul.programs import consul_watch
+from crossgate.discovery.consul.programs.consul_watch import is_voter, members
+from tests.discovery.consul.programs import running_consul
 
 
 def node(name, instance=None):
@@ -55,3 +60,68 @@ def test_a_machine_with_an_old_node_beside_its_new_one_is_alive():
     for order in (nodes, nodes[::-1]):
         found = members(order, [serf("old", "critical"), serf("new", "passing")])
         assert found["i-1"] == {"name": "new", "alive": True, "services": {}}
+
+
+def autopilot(**given):
+    return {"Healthy": True, "Servers": [{"ID": "me", "Healthy": True, "Voter": True} | given]}
+
+
+def test_a_server_is_ready_when_autopilot_calls_it_a_healthy_voter():
+    assert is_voter(autopilot(), "me")
+
+
+@pytest.mark.parametrize("lacks", [{"Healthy": False}, {"Voter": False}, {"ID": "other"}])
+def test_a_server_that_is_none_yet_is_not_ready(lacks):
+    assert not is_voter(autopilot(**lacks), "me")
+
+
+def test_while_there_is_no_leader_nobody_is_ready():
+    assert not is_voter({"Healthy": False, "Servers": None}, "me")
+
+
+@pytest.fixture(scope="module")
+def consul():
+    with running_consul() as consul:
+        yield consul
+
+
+@pytest.fixture
+def asked(consul, monkeypatch):
+    monkeypatch.setattr(consul_watch, "_AGENT", f"http://{consul.address}/v1")
+    return consul
+
+
+def registered(consul, status):
+    check = {"CheckID": f"check-{status}", "Status": status, "TTL": "1h"}
+    consul.put("/v1/agent/service/register", {"Name": status, "Port": 9190, "Check": check})
+
+
+@pytest.mark.live
+def test_the_real_consul_calls_its_only_server_ready(asked):
+    said = None
+    for _ in range(300):
+        with contextlib.suppress(SystemExit):
+            said = consul_watch.main(["ready"])
+            break
+        time.sleep(0.1)
+    assert said == ""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("status", ["critical", "warning"])
+def test_a_machine_whose_service_does_not_pass_is_not_ready(asked, status):
+    registered(asked, status)
+    with pytest.raises(SystemExit, match=f"{status} does not pass on "):
+        consul_watch.main(["ready", status])
+
+
+@pytest.mark.live
+def test_a_machine_whose_service_passes_is_ready(asked):
+    registered(asked, "passing")
+    assert consul_watch.main(["ready", "passing"]) == ""
+
+
+@pytest.mark.live
+def test_a_service_that_nobody_has_is_not_ready(asked):
+    with pytest.raises(SystemExit, match="nothing does not pass on "):
+        consul_watch.main(["ready", "nothing"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,12 +15,12 @@ from crossgate.clouds.aws import (
     identity,
     images,
     keeper,
+    lifecycle,
     limits,
     machines,
     mixture,
     scaling,
     sessions,
-    spot,
 )
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
@@ -40,6 +41,7 @@ from crossgate.terraform.engine import Construct, claim, id_of, path_of
 from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
+    from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup
     from crossgate.clouds.aws.images import AwsImage
     from crossgate.contracts import Firewall, Reservation
     from crossgate.model.machine import Architecture
@@ -58,6 +60,7 @@ class AwsCloud(Construct):
     Attributes:
         placement: the VPC and the subnets.
         provider: the provider block; its alias is the cloud's id.
+        hearts: the machines of each discovery that is here, by its cluster.
 
     """
 
@@ -131,6 +134,7 @@ class AwsCloud(Construct):
         self.settings = machines
         self.tags = dict(tags or {})
         self.names = Names()
+        self.hearts: dict[str, AutoscalingGroup] = {}
         self.provider = AwsProvider(
             self,
             "provider",
@@ -177,8 +181,8 @@ class AwsCloud(Construct):
             *identity.refusals(spec),
         ]
         if isinstance(spec, GroupSpec):
-            found += health.refusals(spec)
-        spec = self._grown(spec) if isinstance(spec, GroupSpec) else self._kept(spec)
+            found += [*health.refusals(spec), *lifecycle.refusals(spec)]
+        spec = self._alike(spec) if isinstance(spec, GroupSpec) else self._known(spec)
         too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
         return [*found, too_long] if too_long else found
 
@@ -240,15 +244,17 @@ class AwsCloud(Construct):
     def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
         """Build a launch template and an Auto Scaling group over all zones."""
         claim(scope, id)
-        return machines.group(self, Construct(scope, id), self._grown(spec))
+        return machines.group(self, Construct(scope, id), self._alike(spec))
 
-    def _grown(self, spec: GroupSpec) -> GroupSpec:
+    def _alike(self, spec: GroupSpec) -> GroupSpec:
         """Return the spec with what the machines of a group need in AWS."""
-        return sessions.opened(self, health.judged(self, spot.heard(spec)))
+        spec = sessions.opened(self, health.judged(self, spec))
+        return replace(spec, document=lifecycle.spoken(self, spec))
 
-    def _kept(self, spec: MachinesSpec) -> MachinesSpec:
-        """Return the spec with what fixed machines need in AWS."""
-        return sessions.opened(self, keeper.keeping(self, spec))
+    def _known(self, spec: MachinesSpec) -> MachinesSpec:
+        """Return the spec with what machines that others know need in AWS."""
+        spec = sessions.opened(self, keeper.keeping(self, spec))
+        return replace(spec, document=lifecycle.spoken(self, spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
         """Make a target tracking policy of the group."""
@@ -258,7 +264,7 @@ class AwsCloud(Construct):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
         claim(scope, id)
-        machines.fixed(self, Construct(scope, id), self._kept(spec))
+        machines.fixed(self, Construct(scope, id), self._known(spec))
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
         """Build a network load balancer, with a fixed address in every zone where it can be."""

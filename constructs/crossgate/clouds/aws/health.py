@@ -20,6 +20,9 @@ _PROGRAM = "/usr/local/lib/crossgate/own_verdict.py"
 _SETTINGS = "/etc/crossgate/own-verdict.json"
 _EVERY_SECONDS = 10
 
+SET_HEALTH = "autoscaling:SetInstanceHealth"
+"""What a machine may do to its group when it judges itself."""
+
 
 def refusals(spec: GroupSpec) -> list[RefusedError]:
     """Return why nobody can tell that the machines are unfit."""
@@ -33,16 +36,6 @@ def refusals(spec: GroupSpec) -> list[RefusedError]:
             do="discovery=..., or leave unfit out",
         )
     ]
-
-
-def permission(group_arn: str) -> str:
-    """Return the policy that lets a machine say that one of a group is unhealthy."""
-    statement = {
-        "Effect": "Allow",
-        "Action": "autoscaling:SetInstanceHealth",
-        "Resource": group_arn,
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def judged(cloud: AwsCloud, spec: GroupSpec) -> GroupSpec:

@@ -1,22 +1,26 @@
-"""What machines may ask of AWS: nothing, but what the user asks for needs it."""
+"""What machines may ask of AWS: nothing but what they themselves need, and what they are granted.
+
+Some join by tag, some tell CloudWatch figures, some speak with their own group.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.aws import keeper, sessions
+from crossgate.clouds.aws import health, keeper, lifecycle, sessions
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRolePolicy
 from crossgate.clouds.aws.limits import ROLE_NAME, ROLE_POLICIES
 from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
 from crossgate.model.text import Text, json_text
-from crossgate.specs import MachinesSpec, Tagged
+from crossgate.specs import GroupSpec, MachinesSpec, Tagged
 from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crossgate.clouds.aws.cloud import AwsCloud
-    from crossgate.specs import MachineSpec
     from crossgate.terraform.engine import Construct
 
 _TRUST = json.dumps(
@@ -42,7 +46,7 @@ _DESCRIBE = json.dumps(
 )
 
 
-def refusals(spec: MachineSpec) -> list[RefusedError]:
+def refusals(spec: GroupSpec | MachinesSpec) -> list[RefusedError]:
     """Return why a role cannot carry what the machines are granted."""
     length = len(_granted(spec).sample().replace(" ", ""))
     if length <= ROLE_POLICIES:
@@ -58,7 +62,7 @@ def refusals(spec: MachineSpec) -> list[RefusedError]:
     ]
 
 
-def _granted(spec: MachineSpec) -> Text:
+def _granted(spec: GroupSpec | MachinesSpec) -> Text:
     return json_text({
         "Version": "2012-10-17",
         "Statement": [
@@ -68,8 +72,14 @@ def _granted(spec: MachineSpec) -> Text:
     })  # fmt: skip
 
 
-def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> IamInstanceProfile:
-    """Make the role of the machines and its profile, with the least rights."""
+def instance_profile(
+    cloud: AwsCloud, scope: Construct, spec: GroupSpec | MachinesSpec
+) -> IamInstanceProfile:
+    """Make the role of the machines and its profile, with the least rights.
+
+    No right names a resource that comes after the machines: Terraform waits for these, and they for
+    their rights.
+    """
     name = cloud.names.take(
         "IAM role",
         shortened(f"{spec.name}-{cloud.region}-{cloud.name}", ROLE_NAME),
@@ -99,6 +109,18 @@ def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> Ia
             name="put-metrics",
             role=IamRole.id.of(role),
             policy=keeper.PUT_METRICS,
+            provider=cloud.provider,
+        )
+    if actions := [
+        *([lifecycle.COMPLETE] if lifecycle.hooks(spec) else []),
+        *([health.SET_HEALTH] if isinstance(spec, GroupSpec) and spec.health.unfit else []),
+    ]:
+        IamRolePolicy(
+            scope,
+            "own-group",
+            name="own-group",
+            role=IamRole.id.of(role),
+            policy=_own_group(actions, cloud.region, lifecycle.group_name(spec)),
             provider=cloud.provider,
         )
     if cloud.settings.session_access:
@@ -133,3 +155,21 @@ def instance_profile(cloud: AwsCloud, scope: Construct, spec: MachineSpec) -> Ia
         depends_on=granted,
         provider=cloud.provider,
     )
+
+
+def _own_group(actions: Sequence[str], region: str, name: str) -> str:
+    """Return the policy that lets a machine do something to the group of this name alone."""
+    group = f"autoScalingGroup:*:autoScalingGroupName/{name}"
+    statement = {
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": f"arn:{_partition(region)}:autoscaling:{region}:*:{group}",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _partition(region: str) -> str:
+    """Return the partition of a region (IAM user guide, "Amazon Resource Names")."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 NLB_RESERVED = "internal-"
 """Beginning of a name that no load balancer may have (CreateLoadBalancer, `Name`)."""
 
@@ -47,3 +49,7 @@ TAG_KEY = 128
 
 TAG_VALUE = 256
 """Characters in a tag's value (the same page)."""
+
+LEAST_HOOK = timedelta(seconds=30)
+LONGEST_HOOK = timedelta(hours=2)
+"""How long a group waits for a machine at a hook (PutLifecycleHook, `HeartbeatTimeout`)."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import limits, mixture
+from crossgate.clouds.aws import lifecycle, limits, mixture
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup, AutoscalingSchedule
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
-from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRolePolicy
+from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
 from crossgate.clouds.aws.catalogue import architecture_of
 from crossgate.clouds.aws.entry import AwsEntry
-from crossgate.clouds.aws.health import permission
 from crossgate.clouds.aws.identity import instance_profile
 from crossgate.clouds.aws.images import image_of
 from crossgate.clouds.aws.scaling import IN_SERVICE
@@ -23,7 +22,7 @@ from crossgate.model.names import shortened
 from crossgate.model.schedule import WEEK
 from crossgate.model.termination import Termination
 from crossgate.model.units import whole_seconds
-from crossgate.specs import Tagged
+from crossgate.specs import GroupSpec, MachinesSpec, Tagged
 from crossgate.terraform.engine import path_of
 from crossgate.terraform.locals import local_text
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from crossgate.clouds.aws.firewall import AwsFirewall
     from crossgate.model.machine import Architecture, InstanceRefresh
     from crossgate.model.schedule import Scheduled
-    from crossgate.specs import GroupSpec, MachinesSpec
     from crossgate.terraform.engine import Construct
 
 SPOT_CHOICES = 4
@@ -135,7 +133,7 @@ class _Group:
         template = next(iter(self._templates.values()))
         mixed = mixture.is_mixed(spec.machine, self._types, spot)
         name = cloud.names.take(
-            "Auto Scaling group", shortened(spec.name, limits.GROUP_NAME), path_of(self._scope)
+            "Auto Scaling group", lifecycle.group_name(spec), path_of(self._scope)
         )
         made = AutoscalingGroup(
             self._scope,
@@ -143,6 +141,8 @@ class _Group:
             name=name,
             min_size=least,
             max_size=most,
+            initial_lifecycle_hook=lifecycle.hooks(spec) or None,
+            wait_for_capacity_timeout=lifecycle.capacity_timeout(spec),
             vpc_zone_identifier=cloud.placement.private,
             launch_template=None
             if mixed
@@ -174,8 +174,8 @@ class _Group:
                 for key, value in sorted(self._tags.items())
             ],
             # A machine that starts before its way out is there cannot install anything, and
-            # cloud-init does not try again.
-            depends_on=[*cloud.placement.ready],
+            # cloud-init does not try again. None is ready before those that say who is.
+            depends_on=[*cloud.placement.ready, *self._heart()],
             # What a schedule made of the bounds is no drift: a deploy at night would bring the
             # machines of the day back.
             lifecycle={"ignore_changes": ["min_size", "max_size"]} if scheduled else None,
@@ -183,16 +183,16 @@ class _Group:
         )
         for one in scheduled:
             self._schedule(made, one)
-        if health.unfit is not None:
-            IamRolePolicy(
-                self._scope,
-                "verdict",
-                name="set-instance-health",
-                role=IamInstanceProfile.role.of(self._profile),
-                policy=permission(AutoscalingGroup.arn.of(made)),
-                provider=cloud.provider,
-            )
+        if isinstance(spec, MachinesSpec) and spec.watch is not None:
+            cloud.hearts[spec.watch.cluster] = made
         return made.name
+
+    def _heart(self) -> list[AutoscalingGroup]:
+        """Return the machines of the discovery that watches those of a group."""
+        spec = self._spec
+        if isinstance(spec, MachinesSpec) or spec.watch is None:
+            return []
+        return [made] if (made := self._cloud.hearts.get(spec.watch.cluster)) else []
 
     def _schedule(self, group: AutoscalingGroup, scheduled: Scheduled) -> None:
         days = ",".join(str(_DAY_NUMBERS[day]) for day in scheduled.days)

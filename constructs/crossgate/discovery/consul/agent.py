@@ -16,10 +16,11 @@ from crossgate.discovery.consul.settings import (
     Versions,
 )
 from crossgate.model.text import Text, json_text
+from crossgate.model.units import whole_seconds
 from crossgate.specs import Tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from crossgate.model.service import Service
     from crossgate.model.text import TextLike
@@ -32,10 +33,23 @@ _Settings = dict[str, object]
 # In maintenance a machine leaves the balancers' lists. It takes them up to a second to notice
 # (consul-template's `wait`) and some more to reload.
 _NOTICED = "sleep 3"
-_LEAVE = (
-    Command("! systemctl --quiet is-active consul || consul maint -enable -reason=change"),
-    Command(_NOTICED),
-)
+_LEAVE = "/usr/local/lib/crossgate/leave"
+_LEAVE_TEXT = f"""\
+#!/bin/sh
+# Takes this machine out of the balancers' lists; then what is in hand has some time to end.
+! systemctl --quiet is-active consul || consul maint -enable -reason=leaving
+{_NOTICED}
+drain() {{ # SECONDS PORT
+  left=$1
+  # What comes from the machine itself are its checks.
+  while [ "$left" -gt 0 ] &&
+    ss -Hnt state established "( sport = :$2 and not dst 127.0.0.0/8 )" | grep -q .; do
+    sleep 1
+    left=$((left - 1))
+  done
+}}
+"""
+_STOP_SECONDS = 15  # beside the drain
 _REJOIN = (Command("consul maint -disable"),)
 _INSTANCE = "/var/lib/cloud/data/instance-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
@@ -121,23 +135,33 @@ def _document(
                 _file("gossip.json", {"encrypt": Text.of(gossip_key)}),
                 *more,
             ),
-            units=(Unit("consul.service", _UNIT), *_leaving(services)),
-            leave=_LEAVE if services else (),
-            rejoin=_REJOIN if services else (),
+            units=(Unit("consul.service", _UNIT),),
         ),
+        *([_leaving(services)] if services else []),
     )
 
 
-def _leaving(services: Sequence[Service]) -> Iterator[Unit]:
-    """Yield what takes a machine that is being stopped out of the balancers' lists first.
+def _leaving(services: Sequence[Service]) -> Document:
+    """Return what takes a machine that is being stopped out of the balancers' lists first.
 
-    systemd stops what is ordered after others before them: the machine is gone from the lists when
-    its services are told to end, whoever stops it: a person, its cloud as a group shrinks or rolls,
-    or a spot market.
+    systemd stops what is ordered after others before them: the machine is gone from the lists, and
+    its connections have had their time, when its services are told to end, whoever stops it: a
+    person, its cloud as a group shrinks or rolls, or a spot market.
     """
-    if services:
-        after = " ".join(f"{service.name}.service" for service in services)
-        yield Unit("crossgate-leave.service", _LEAVING.format(after=after))
+    drains = {service.port: whole_seconds(service.drain) for service in services}
+    script = "".join([_LEAVE_TEXT, *(f"drain {long} {port}\n" for port, long in drains.items())])
+    unit = _LEAVING.format(
+        after=" ".join(f"{service.name}.service" for service in services),
+        seconds=_STOP_SECONDS + sum(drains.values()),
+    )
+    return Document(
+        label="leave",
+        packages=("iproute2",),
+        files=(File(_LEAVE, script, mode=0o755),),
+        units=(Unit("crossgate-leave.service", unit),),
+        leave=(Command(_LEAVE),),
+        rejoin=_REJOIN,
+    )
 
 
 def _file(name: str, settings: Mapping[str, object]) -> File:
@@ -238,8 +262,8 @@ After=consul.service {{after}}
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -c 'until consul maint -disable; do sleep 1; done'
-ExecStop=/bin/sh -c 'consul maint -enable -reason=stopping && {_NOTICED}'
-TimeoutStopSec=15
+ExecStop=/bin/sh {_LEAVE}
+TimeoutStopSec={{seconds}}
 
 [Install]
 WantedBy=multi-user.target

@@ -6,6 +6,8 @@
     consul_watch.py record NAME    note what comes on standard input
     consul_watch.py gather PREFIX  print all notes whose names begin so, as JSON: {NAME: TEXT}
     consul_watch.py alone NAME COMMAND...   run a command on one machine of the cluster at a time
+    consul_watch.py ready [SERVICE]   end well when the cluster sees this machine do its work: its
+                                   service passes, or autopilot calls it a healthy voter
 
 INSTANCE is the cloud's own id of a machine. Every answer is the leader's: without a leader, or
 without an agent on this machine, the program says so and ends with 1. `alone` becomes
@@ -34,6 +36,7 @@ _CONSUL = "/usr/bin/consul"
 _FOLDER = "crossgate"
 _SECONDS = 10.0
 _NOT_FOUND = 404
+_TOO_MANY = 429
 _MAINTENANCE = ("_node_maintenance", "_service_maintenance")
 
 
@@ -87,6 +90,8 @@ def main(arguments: Sequence[str]) -> str:
         # `consistent` asks the leader, who asks the others whether it still is.
         nodes, checks = _ask("/catalog/nodes?consistent"), _ask("/health/state/any?consistent")
         return json.dumps(members(json.loads(nodes), json.loads(checks))) + "\n"
+    if verb == "ready":
+        return _ready(*names)
     (name,) = names
     key = f"/kv/{_FOLDER}/{quote(name, safe='')}"
     if verb == "recall":
@@ -97,6 +102,27 @@ def main(arguments: Sequence[str]) -> str:
         _ask(key, sys.stdin.buffer.read())
         return ""
     raise ValueError(verb)
+
+
+def _ready(service: str | None = None) -> str:
+    """Return nothing; leave the program with what is missing otherwise."""
+    me = json.loads(_ask("/agent/self"))["Config"]
+    if service is None:
+        # Answers 429 while any server is unhealthy; which one is said all the same.
+        health = json.loads(_ask("/operator/autopilot/health", also=_TOO_MANY))
+        if not is_voter(health, me["NodeID"]):
+            sys.exit(f"{me['NodeName']} is no healthy voter yet")
+        return ""
+    passing = json.loads(_ask(f"/health/service/{quote(service, safe='')}?passing&consistent"))
+    if me["NodeName"] not in {one["Node"]["Node"] for one in passing}:
+        sys.exit(f"{service} does not pass on {me['NodeName']} yet")
+    return ""
+
+
+def is_voter(health: Mapping[str, Any], id: str) -> bool:
+    """Return whether autopilot calls a server, by its node's id, healthy and a voter."""
+    servers = health.get("Servers") or []
+    return any(one["ID"] == id and one["Healthy"] and one["Voter"] for one in servers)
 
 
 def _gathered(key: str) -> dict[str, str]:
@@ -117,13 +143,19 @@ def _found(path: str) -> bytes:
         raise
 
 
-def _ask(path: str, put: bytes | None = None) -> bytes:
+def _ask(path: str, put: bytes | None = None, *, also: int | None = None) -> bytes:
+    """Return an answer; that with the status `also` is one too."""
     token = os.environ.get("CONSUL_HTTP_TOKEN")
     headers = {"X-Consul-Token": token} if token else {}
     method = "GET" if put is None else "PUT"
     request = Request(f"{_AGENT}{path}", data=put, headers=headers, method=method)  # noqa: S310
-    with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310  (the machine's own agent)
-        said: bytes = answer.read()
+    try:
+        with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310  (the machine's own agent)
+            said: bytes = answer.read()
+    except HTTPError as error:
+        if error.code != also:
+            raise
+        said = error.read()
     return said
 
 
