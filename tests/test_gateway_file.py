@@ -247,6 +247,21 @@ def test_a_wrong_weight_names_its_place_in_the_file(tmp_path):
         gateway_file.read(write(tmp_path, changed("services", 0, "machine", value=machine)))
 
 
+def test_a_warm_pool_and_protection_reach_the_cloud(tmp_path, stack, synth):
+    warm = {"minimum": 2, "state": "stopped", "reuse": True}
+    data = changed("services", 0, "capacity", value={"minimum": 2, "maximum": 6, "warm": warm})
+    data["services"][0]["termination"] = {"protect": True}
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    (group,) = (
+        one
+        for one in synth()["resource"]["aws_autoscaling_group"].values()
+        if one["name"] == "test-gw-api"
+    )
+    assert group["warm_pool"]["min_size"] == 2
+    assert group["protect_from_scale_in"] is True
+
+
 def test_a_wrong_time_names_its_place_in_the_file(tmp_path):
     capacity = {"minimum": 2, "scheduled": [SCHEDULED | {"minimum": 4, "at": "7 am"}]}
     with pytest.raises(FileError, match=r"services\[0\]\.capacity\.scheduled\[0\]\.at"):

@@ -79,6 +79,7 @@ PUBLIC = [
     "ToolError",
     "Unit",
     "VpcByName",
+    "WarmPool",
 ]
 HEAVY = {"boto3", "botocore", "matplotlib", "openstack", "openstackclient", "rich", "typer"}
 

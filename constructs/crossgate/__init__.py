@@ -31,6 +31,7 @@ from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
 from crossgate.model.termination import Termination
 from crossgate.model.text import Reference, Text
+from crossgate.model.warm_pool import WarmPool
 
 # isort: split
 from crossgate.balancers.haproxy import HAProxyNodes
@@ -118,4 +119,5 @@ __all__ = [
     "ToolError",
     "Unit",
     "VpcByName",
+    "WarmPool",
 ]

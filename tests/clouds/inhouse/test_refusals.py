@@ -22,6 +22,7 @@ from crossgate import (
     Scheduled,
     Spot,
     Termination,
+    WarmPool,
 )
 from crossgate.clouds.inhouse import Host
 from crossgate.specs import Ingress
@@ -43,6 +44,12 @@ def test_a_size_that_changes(stack):
     message = refused(rack(stack), group_spec(capacity=Capacity(2, 4)))
     assert "a group has one size" in message
     assert "Capacity(4) for this cloud" in message
+
+
+def test_machines_at_rest(stack):
+    message = refused(rack(stack), group_spec(capacity=Capacity(2, warm=WarmPool())))
+    assert "so none rests" in message
+    assert "capacity={cloud: Capacity(2)}" in message
 
 
 def test_a_size_that_changes_by_the_clock(stack):

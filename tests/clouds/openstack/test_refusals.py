@@ -14,6 +14,7 @@ from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.schedule import Scheduled
 from crossgate.model.termination import Termination
+from crossgate.model.warm_pool import WarmPool
 from crossgate.terraform.engine import TerraformResource
 from tests.clouds.openstack.ids import by_ids, entry_spec, group_spec
 
@@ -47,6 +48,8 @@ REFUSED = [
     ({}, {"capacity": Capacity(2, 6, scheduled=[MORNING])}, "Heat has no clock"),
     ({}, {"termination": Termination(policies=["newest-instance"])}, "removes its oldest machine"),
     ({}, {"termination": Termination(max_lifetime=timedelta(days=7))}, "no machine for its age"),
+    ({}, {"capacity": Capacity(2, 6, warm=WarmPool())}, "Heat keeps no machines at rest"),
+    ({}, {"capacity": Capacity(2, 6, warm=WarmPool())}, "leave warm= out for this cloud"),
     ({}, {"termination": Termination(protect=True)}, "Heat protects no machine"),
     ({}, {"refresh": InstanceRefresh(checkpoints=[0.5])}, "neither pauses nor listens"),
     ({}, {"refresh": InstanceRefresh(alarms=["errors"])}, "neither pauses nor listens"),

@@ -102,6 +102,12 @@ def architecture_of(name: str) -> Architecture:
     return "arm64" if _ARM_FAMILY.match(name.partition(".")[0]) else "x86_64"
 
 
+def memory_of(name: str) -> float:
+    """Return an instance type's memory, GiB; 0 where the catalogue does not know it."""
+    architecture = architecture_of(name)
+    return next((size.memory for size in _sizes(architecture) if size.name == name), 0)
+
+
 def _fitting(machine: Machine, architecture: Architecture) -> list[str]:
     cpu, memory = machine.cpu or 1, machine.memory or 0
     fitting = sorted(

@@ -21,6 +21,7 @@ from crossgate.clouds.aws import (
     mixture,
     scaling,
     sessions,
+    warm_pool,
 )
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
@@ -172,9 +173,12 @@ class AwsCloud(Construct):
         if isinstance(spec, EntrySpec):
             return found
         try:
-            self.instance_types(spec)
+            types = self.instance_types(spec)
         except RefusedError as refusal:
             found.append(refusal)
+        else:
+            if isinstance(spec, GroupSpec):
+                found += warm_pool.refusals(self, spec, types)
         found += [
             *mixture.refusals(spec),
             *images.refusals(self, spec),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import lifecycle, limits, mixture
+from crossgate.clouds.aws import lifecycle, limits, mixture, warm_pool
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup, AutoscalingSchedule
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from crossgate.clouds.aws.firewall import AwsFirewall
     from crossgate.model.machine import Architecture, InstanceRefresh
     from crossgate.model.schedule import Scheduled
+    from crossgate.model.warm_pool import WarmPool
     from crossgate.terraform.engine import Construct
 
 SPOT_CHOICES = 4
@@ -85,6 +86,7 @@ def group(cloud: AwsCloud, scope: Construct, spec: GroupSpec) -> str:
         termination=spec.termination,
         scheduled=spec.capacity.scheduled,
         health=spec.health,
+        warm=spec.capacity.warm,
     )
 
 
@@ -127,6 +129,7 @@ class _Group:
         termination: Termination = _AS_AWS_HAS_IT,
         scheduled: Sequence[Scheduled] = (),
         health: Health = _USUAL_HEALTH,
+        warm: WarmPool | None = None,
         entry: object = None,
     ) -> str:
         cloud, spec = self._cloud, self._spec
@@ -162,6 +165,7 @@ class _Group:
                 "strategy": "Rolling",
                 "preferences": _preferences(refresh, protect=termination.protect),
             },
+            warm_pool=warm_pool.pool(warm) if warm else None,
             protect_from_scale_in=True if termination.protect else None,
             # Without a charge; what scales by a figure for each machine divides by it.
             enabled_metrics=[IN_SERVICE] if least < most else None,
@@ -238,6 +242,7 @@ class _Group:
                 "http_tokens": "required",
                 "http_put_response_hop_limit": 1,
             },
+            hibernation_options={"configured": True} if warm_pool.hibernates(spec) else None,
             monitoring={"enabled": True} if cloud.settings.detailed_monitoring else None,
             block_device_mappings=[
                 {

@@ -128,7 +128,7 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
                 want=f"at most {limits.PAUSE_SECONDS} seconds",
             )
         )
-    found += [*_scheduled(spec), *_termination(spec)]
+    found += [*_scheduled(spec), *_warm(spec), *_termination(spec)]
     if cloud.profile.volume_type and catalogue.carrier(cloud.profile, spec.machine).volume:
         found.append(
             RefusedError(
@@ -151,6 +151,20 @@ def _scheduled(spec: GroupSpec) -> list[RefusedError]:
             got=[one.name for one in spec.capacity.scheduled],
             do="leave scheduled= out for this cloud: capacity={cloud: Capacity(2, 6)}; at the hour "
             f"`openstack stack resource signal STACK {SCALE_UP}` adds a machine",
+        )
+    ]
+
+
+def _warm(spec: GroupSpec) -> list[RefusedError]:
+    if spec.capacity.warm is None:
+        return []
+    return [
+        RefusedError(
+            "Heat keeps no machines at rest",
+            path=f"{spec.name}: capacity",
+            got=spec.capacity.warm,
+            do="leave warm= out for this cloud: capacity={cloud: Capacity(2, 6)}, or give it a "
+            "larger minimum",
         )
     ]
 
