@@ -230,6 +230,7 @@ def test_types_weights_and_images_reach_the_cloud(tmp_path, stack, synth):
     data = changed(
         "services", 0, "machine", value={"size": size, "architecture": ["arm64", "x86_64"]}
     )
+    data["services"][0]["capacity"] = {"minimum": 4, "maximum": 12}
     data["clouds"]["aws"]["images"] = {"x86_64": "ami-00000000000000086", "arm64": "debian-12"}
     Draft202012Validator(gateway_file.json_schema()).validate(data)
     Gateway.from_file(stack, "gw", write(tmp_path, data))

@@ -189,7 +189,8 @@ class InstanceRefresh:
             as healthy once it runs and this has passed, so it must cover boot and start.
         checkpoints: shares of the group at which the replacing pauses, so that somebody can look;
             rising. After the last one it goes on to the end by itself. Default: none.
-        checkpoint_delay: how long each pause is, up to two days; default one hour.
+        checkpoint_delay: how long each pause is, up to two days, and less than 14 days for all of
+            them; default one hour.
         alarms: names of CloudWatch alarms that stop it: it fails when one of them rings. At most
             ten; default none.
 
@@ -229,6 +230,16 @@ class InstanceRefresh:
                 got=str(self.checkpoint_delay),
                 want="at most 2 days",
             )
+        pauses = len(self.checkpoints) * self.checkpoint_delay
+        if pauses >= _LONGEST_REFRESH:
+            raise ConfigError(
+                "the pauses alone take as long as AWS lets a rollout last",
+                path="InstanceRefresh",
+                got=f"{len(self.checkpoints)} checkpoints of {self.checkpoint_delay}",
+                want="less than 14 days for all of them",
+            )
 
 
 _LONGEST_PAUSE = timedelta(days=2)
+_LONGEST_REFRESH = timedelta(days=14)
+"""EC2 Auto Scaling guide, "How an instance refresh works", "Limitations"."""

@@ -7,12 +7,15 @@ import pytest
 from crossgate import (
     AutoScalingGroup,
     AwsCloud,
+    Capacity,
     ConfigError,
     ConsulServers,
     Image,
     Machine,
     RefusedError,
+    Scheduled,
     Spot,
+    Termination,
 )
 
 GIVEN = {
@@ -80,14 +83,15 @@ def test_a_mixture_follows_the_number_of_the_templates_version(made):
 
 def test_weights_are_counted_instead_of_machines(made):
     machine = Machine(size={"m7i.large": 1, "m7i.xlarge": 2})
-    assert overrides(made(machine=machine, market=Spot())) == [
+    assert overrides(made(machine=machine, market=Spot(), capacity=Capacity(4, 12))) == [
         {"instance_type": "m7i.large", "weighted_capacity": "1"},
         {"instance_type": "m7i.xlarge", "weighted_capacity": "2"},
     ]
 
 
 def test_one_type_with_a_weight_is_counted_by_it(made):
-    (override,) = overrides(made(machine=Machine(size={"m7i.xlarge": 2})))
+    machine = Machine(size={"m7i.xlarge": 2})
+    (override,) = overrides(made(machine=machine, capacity=Capacity(4, 12)))
     assert override["weighted_capacity"] == "2"
 
 
@@ -102,9 +106,9 @@ def test_more_types_than_aws_takes_are_refused(made):
     sizes = ["medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge"]
     families = ["m6g", "c6g", "r6g", "m7g", "c7g", "r7g"]
     names = [f"{family}.{size}" for family in families for size in sizes]
-    with pytest.raises(RefusedError, match="chooses among fewer types") as caught:
+    with pytest.raises(RefusedError, match="chooses among 40 types at most") as caught:
         made(machine=Machine(size=names, architecture="arm64"))
-    assert "at most 40" in str(caught.value)
+    assert "48 of them" in str(caught.value)
 
 
 def test_each_architecture_has_a_template_with_its_own_image(made):
@@ -210,3 +214,79 @@ def test_the_device_of_each_image_is_looked_up(stack, api, synth):
     AutoScalingGroup(stack, "api", clouds=[aws], service=api, machine=machine)
     looked_up = synth()["data"]["aws_ami"].values()
     assert sorted(one["filter"][0]["values"][0] for one in looked_up) == sorted(BOTH.values())
+
+
+HEAVY = Machine(size={"m7i.large": 1, "m7i.xlarge": 2})
+NIGHT = Scheduled("night", at="20:00", time_zone="UTC", minimum=2, maximum=4)
+ORDERED = "capacity-optimized-prioritized"
+ALIGNED = Termination(policies=["allocation-strategy"])
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "way"),
+    [
+        (
+            {
+                "machine": Machine(size={"m7i.large": 1, "m7i.xlarge": 2}),
+                "capacity": Capacity(2, 9),
+            },
+            "AWS may replace all machines at once",
+            "a minimum of 3, better of 6",
+        ),
+        (
+            {"machine": HEAVY, "capacity": Capacity(6, 9, scheduled=[NIGHT])},
+            "AWS may replace all machines at once",
+            "or smaller weights",
+        ),
+        (
+            {"market": Spot(on_demand_base=4), "capacity": Capacity(2, 4)},
+            "no machine would be spot",
+            "Spot(on_demand_base=0)",
+        ),
+        (
+            {"market": Spot(), "capacity": Capacity(1)},
+            "no machine would be spot",
+            "a larger maximum",
+        ),
+        (
+            {"market": Spot(strategy=ORDERED), "machine": Machine(size=["m7i.large"])},
+            "one machine type has no order of priority",
+            "name several types",
+        ),
+        (
+            {"termination": ALIGNED},
+            "none suits the strategy better",
+            "leave that policy out",
+        ),
+    ],
+)
+def test_what_looks_right_and_is_not_is_refused_with_the_way_out(made, given, says, way):
+    with pytest.raises(RefusedError, match="test/api/aws: test-api: ") as caught:
+        made(**given)
+    assert says in str(caught.value)
+    assert way in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"market": Spot(on_demand_base=3), "capacity": Capacity(2, 4)},
+        {
+            "market": Spot(on_demand_base=5),
+            "capacity": Capacity(
+                2,
+                4,
+                scheduled=[Scheduled("day", at="07:00", time_zone="UTC", minimum=6)],
+            ),
+        },
+        {"market": Spot(strategy=ORDERED), "machine": Machine(size=TWO)},
+        {"market": Spot(strategy=ORDERED)},
+        {"machine": Machine(size={"m7i.large": 2}), "capacity": Capacity(0, 9)},
+        {
+            "machine": Machine(size=TWO),
+            "termination": Termination(policies=["allocation-strategy"]),
+        },
+    ],
+)
+def test_what_is_right_is_built(made, given):
+    assert "mixed_instances_policy" in group(made(**given))

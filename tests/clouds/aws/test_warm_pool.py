@@ -109,7 +109,7 @@ def test_a_machine_knows_how_it_comes_back(made):
         ),
         (
             WarmPool(),
-            {"machine": Machine(size={"m7i.large": 2})},
+            {"machine": Machine(size={"m7i.large": 1})},
             "where it has a choice of machine types",
             'Machine(size=["m7i.large"])',
         ),

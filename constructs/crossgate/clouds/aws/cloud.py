@@ -177,13 +177,10 @@ class AwsCloud(Construct):
         except RefusedError as refusal:
             found.append(refusal)
         else:
+            found += mixture.refusals(spec, types)
             if isinstance(spec, GroupSpec):
                 found += warm_pool.refusals(self, spec, types)
-        found += [
-            *mixture.refusals(spec),
-            *images.refusals(self, spec),
-            *identity.refusals(spec),
-        ]
+        found += [*images.refusals(self, spec), *identity.refusals(spec)]
         if isinstance(spec, GroupSpec):
             found += [*health.refusals(spec), *lifecycle.refusals(spec)]
         spec = self._alike(spec) if isinstance(spec, GroupSpec) else self._known(spec)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
 from crossgate.clouds.aws.catalogue import architecture_of
 from crossgate.clouds.aws.limits import TYPES
 from crossgate.errors import RefusedError
-from crossgate.specs import MachinesSpec
+from crossgate.model.market import Spot
+from crossgate.specs import GroupSpec
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.bindings.autoscaling import (
@@ -19,33 +20,65 @@ if TYPE_CHECKING:
         AutoscalingGroupOverride,
     )
     from crossgate.model.machine import Architecture, Machine
-    from crossgate.model.market import Spot
-    from crossgate.specs import GroupSpec
+    from crossgate.specs import MachinesSpec
 
 
-def refusals(spec: GroupSpec | MachinesSpec) -> list[RefusedError]:
-    """Return why AWS cannot choose among the types of the machines."""
+def refusals(spec: GroupSpec | MachinesSpec, types: Sequence[str]) -> list[RefusedError]:
+    """Return why AWS cannot choose among the types of the machines, or has no use for a choice."""
     machine = spec.machine
-    found = []
+    found: list[tuple[str, str, object, str]] = []
     if len(machine.names) > TYPES:
-        found.append(
-            RefusedError(
-                "AWS chooses among fewer types",
-                path=f"{spec.name}: machine.size",
-                got=f"{len(machine.names)} of them",
-                want=f"at most {TYPES}",
-            )
+        why = f"AWS chooses among {TYPES} types at most"
+        found.append(("machine.size", why, f"{len(machine.names)} of them", "name fewer"))
+    if isinstance(spec, GroupSpec):
+        found += _of_group(spec, types)
+    elif machine.weights:
+        why = "of servers and balancers a number is wanted, whatever they weigh"
+        way = f"Machine(size={list(machine.names)})"
+        found.append(("machine.size", why, dict(machine.weights), way))
+    return [
+        RefusedError(why, path=f"{spec.name}: {place}", got=got, do=way)
+        for place, why, got, way in found
+    ]
+
+
+def _of_group(spec: GroupSpec, types: Sequence[str]) -> Iterator[tuple[str, str, object, str]]:
+    own, hours = spec.capacity, spec.capacity.scheduled
+    least = min([own.minimum, *(one.minimum for one in hours)])
+    most = max([own.most, *(one.most for one in hours)])
+    heaviest = max(spec.machine.weights.values(), default=0)
+    if 0 < least <= heaviest:
+        # EC2 Auto Scaling guide, "How an instance refresh works", "Limitations".
+        yield (
+            "machine.size",
+            "AWS may replace all machines at once where one of them weighs as much as the group",
+            f"a weight of {heaviest}, and a minimum of {least}",
+            f"a minimum of {heaviest + 1}, better of {3 * heaviest}, or smaller weights",
         )
-    if machine.weights and isinstance(spec, MachinesSpec):
-        found.append(
-            RefusedError(
-                "of servers and balancers a number is wanted, whatever they weigh",
-                path=f"{spec.name}: machine.size",
-                got=dict(machine.weights),
-                do=f"Machine(size={list(machine.names)})",
-            )
+    spot = spec.market if isinstance(spec.market, Spot) else None
+    if spot and spot.on_demand_base >= most:
+        yield (
+            "market",
+            "no machine would be spot",
+            f"on_demand_base={spot.on_demand_base}, and a maximum of {most}",
+            "a smaller base, Spot(on_demand_base=0), a larger maximum, or OnDemand()",
         )
-    return found
+    if spot and spot.strategy == "capacity-optimized-prioritized" and len(types) == 1:
+        yield (
+            "market",
+            "one machine type has no order of priority",
+            f"strategy={spot.strategy!r}, {types[0]}",
+            "name several types, the first the most wanted one, or leave strategy= out",
+        )
+    if "allocation-strategy" in spec.termination.policies and not is_mixed(
+        spec.machine, types, spot
+    ):
+        yield (
+            "termination",
+            "where all machines are of one type and price, none suits the strategy better",
+            "policies with 'allocation-strategy'",
+            "name several types, or leave that policy out",
+        )
 
 
 def is_mixed(machine: Machine, types: Sequence[str], spot: Spot | None) -> bool:
