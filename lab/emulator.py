@@ -7,6 +7,7 @@
 - It never creates a load balancer twice: a request that fails within moto is sent again by the
   provider; what had been made before it failed is then there twice, where AWS would have given back
   the first.
+- It leaves the machine types of a group as they are when an update says nothing of them.
 - It ends machines that are too many once their protection is taken away.
 - It takes the answers to lifecycle hooks, which moto only keeps: with `--hooks` a new machine waits
   for them.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from threading import Lock
 from typing import Any
 
@@ -67,6 +69,26 @@ def create_once(
         return create(self, name=name, **given)
 
     return created
+
+
+def keep_mixture(update: Callable[..., None]) -> Callable[..., None]:
+    """Return `update` of a group that leaves its mixed instances policy unless it says otherwise.
+
+    Terraform makes a group with lifecycle hooks empty, puts the hooks, and updates its size.
+    Source: https://docs.aws.amazon.com/autoscaling/ec2/APIReference/
+    API_UpdateAutoScalingGroup.html ("Any parameters that you don't specify are not changed").
+    """
+
+    def updated(self: FakeAutoScalingGroup, **given: Any) -> None:  # noqa: ANN401  (moto's own)
+        named = ("launch_config_name", "launch_template", "mixed_instances_policy")
+        if self.mixed_instances_policy and not any(given.get(name) for name in named):
+            kept = deepcopy(self.mixed_instances_policy)
+            # moto has noted the template's id and its name, and takes one of them alone.
+            kept["LaunchTemplate"]["LaunchTemplateSpecification"].pop("LaunchTemplateName", None)
+            given["mixed_instances_policy"] = kept
+        update(self, **given)
+
+    return updated
 
 
 def go_on_shrinking(protect: Callable[..., None]) -> Callable[..., None]:
@@ -139,6 +161,9 @@ def main(port: int, *, hooks: bool = False) -> None:
     )
     AutoScalingBackend.set_instance_protection = go_on_shrinking(  # type: ignore[method-assign]
         AutoScalingBackend.set_instance_protection
+    )
+    FakeAutoScalingGroup.update = keep_mixture(  # type: ignore[method-assign]
+        FakeAutoScalingGroup.update
     )
     AutoScalingResponse.complete_lifecycle_action = complete_lifecycle_action  # type: ignore[attr-defined]
     if hooks:
