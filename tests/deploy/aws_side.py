@@ -17,11 +17,13 @@ from crossgate import (
     Image,
     Listener,
     Machine,
+    Reference,
     Scaling,
     Scheduled,
     Spot,
     Termination,
     TerraformStack,
+    Text,
     WarmPool,
 )
 from stacks.gateway import API
@@ -85,7 +87,17 @@ AutoScalingGroup(
     machine=Machine(
         size={"m7i.large": 1, "m7g.xlarge": 2},
         architecture=["x86_64", "arm64"],
-        grants=[Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"])],
+        grants=[
+            Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"]),
+            Grant(
+                actions=["ec2:CreateTags"],
+                resources=[
+                    Text.of(
+                        "arn:aws:ec2:us-east-1:123456789012:vpc/", Reference(aws.placement.vpc_id)
+                    )
+                ],
+            ),
+        ],
     ),
     termination=Termination(protect=True),
 )

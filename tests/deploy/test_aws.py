@@ -295,7 +295,7 @@ def test_the_balancers_hear_the_allowed_clients_and_the_health_checks(deployed):
         (API, ["autoscaling:CompleteLifecycleAction", "autoscaling:SetInstanceHealth"]),
         (CONSUL, ["autoscaling:CompleteLifecycleAction", "cloudwatch:PutMetricData"]),
         (EDGE, []),
-        (MIXED, ["autoscaling:CompleteLifecycleAction", "s3:GetObject"]),
+        (MIXED, ["autoscaling:CompleteLifecycleAction", "s3:GetObject", "ec2:CreateTags"]),
     ],
 )
 def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, more):
@@ -309,6 +309,15 @@ def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, mo
     actions = {one for some in asked for one in ([some] if isinstance(some, str) else some)}
     assert actions == {"ec2:DescribeInstances", *SESSIONS, *more}
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+
+
+def test_a_grant_names_a_resource_of_the_stack(deployed):
+    granted = deployed.aws.client("iam").get_role_policy(
+        RoleName=f"{MIXED}-us-east-1-aws", PolicyName="grants"
+    )["PolicyDocument"]
+    (resource,) = granted["Statement"][1]["Resource"]
+    (vpc,) = (v["id"] for name, v in state(deployed).items() if name.startswith("aws_vpc."))
+    assert resource == f"arn:aws:ec2:us-east-1:123456789012:vpc/{vpc}"
 
 
 def test_servers_carry_the_tag_by_which_members_find_them(deployed):

@@ -15,7 +15,7 @@ from crossgate.model.warm_pool import WarmPool
 
 @value
 class Capacity:
-    """How many machines a group may have in one cloud.
+    """How many machines a group may have in one cloud; weights, where `Machine` says them.
 
     Attributes:
         minimum: never fewer than this; the group starts with it.

@@ -34,10 +34,10 @@ def aws(stack):
 
 @pytest.fixture
 def made(stack, api, synth, aws):
-    def make(*grants):
+    def make(*grants, whole=False):
         machine = Machine(cpu=2, memory=4, grants=grants)
         AutoScalingGroup(stack, "api", clouds=[aws], service=api, machine={aws: machine})
-        return synth()["resource"]
+        return synth() if whole else synth()["resource"]
 
     return make
 
@@ -64,11 +64,20 @@ def test_a_right_is_there_before_the_machines(made):
     assert profile["depends_on"] == [f"aws_iam_role_policy.{policy}"]
 
 
-def test_a_resource_of_the_stack_is_named_by_a_reference(made):
-    bucket = Reference("${aws_s3_bucket.releases.arn}")
-    grant = Grant(actions=["s3:GetObject"], resources=[Text.of(bucket, "/*")])
-    (policy,) = made(grant)["aws_iam_role_policy"].values()
-    assert "${aws_s3_bucket.releases.arn}" in policy["policy"]
+def test_a_resource_of_the_stack_is_named_by_a_reference(made, aws):
+    """With a token of the engine: the VPC's stands for any."""
+    vpc = Reference(aws.placement.vpc_id)
+    grant = Grant(
+        actions=["ec2:CreateTags"],
+        resources=[Text.of("arn:aws:ec2:us-east-1:123456789012:vpc/", vpc), vpc],
+    )
+    found = made(grant, whole=True)
+    (policy,) = found["resource"]["aws_iam_role_policy"].values()
+    written = found["locals"][policy["policy"].removeprefix("${local.").removesuffix("}")]
+    (name,) = found["resource"]["aws_vpc"]
+    (own,) = (key for key, text in found["locals"].items() if text == f"${{aws_vpc.{name}.id}}")
+    value = f'${{trimsuffix(trimprefix(jsonencode("${{local.{own}}}"), "\\""), "\\"")}}'
+    assert f'"Resource": ["arn:aws:ec2:us-east-1:123456789012:vpc/{value}", "{value}"]' in written
 
 
 def test_a_variable_of_iam_reaches_iam_as_it_is(made):

@@ -16,6 +16,7 @@ from crossgate.model.names import shortened
 from crossgate.model.text import Text, json_text
 from crossgate.specs import GroupSpec, MachinesSpec, Tagged
 from crossgate.terraform.engine import path_of
+from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,20 +133,7 @@ def instance_profile(
             policy=sessions.PERMISSION,
             provider=cloud.provider,
         )
-    granted = (
-        [
-            IamRolePolicy(
-                scope,
-                "grants",
-                name="grants",
-                role=IamRole.id.of(role),
-                policy=_granted(spec),
-                provider=cloud.provider,
-            )
-        ]
-        if spec.machine.grants
-        else []
-    )
+    granted = [_grant(cloud, scope, spec, role)] if spec.machine.grants else []
     return IamInstanceProfile(
         scope,
         "profile",
@@ -153,6 +141,22 @@ def instance_profile(
         role=IamRole.name.of(role),
         # A machine may need its grants as soon as it starts, to fetch what it runs.
         depends_on=granted,
+        provider=cloud.provider,
+    )
+
+
+def _grant(
+    cloud: AwsCloud, scope: Construct, spec: GroupSpec | MachinesSpec, role: IamRole
+) -> IamRolePolicy:
+    text = _granted(spec)
+    # Braces and tokens do not go together in an argument: docs/decisions, "locals for texts".
+    policy = f"${{{local_text(scope, 'granted', text)}}}" if text.references() else text
+    return IamRolePolicy(
+        scope,
+        "grants",
+        name="grants",
+        role=IamRole.id.of(role),
+        policy=policy,
         provider=cloud.provider,
     )
 
