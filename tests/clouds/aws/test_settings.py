@@ -155,6 +155,15 @@ def test_the_machines_of_groups_and_servers_have_the_agent(made):
         )
 
 
+def test_services_start_before_the_agent_is_fetched(made):
+    """A machine whose agent cannot be fetched serves all the same."""
+    for text in made(session_access=True)["locals"].values():
+        if "#cloud-config" in text:
+            assert text.index("begin units") < text.index(
+                "retry /usr/local/lib/crossgate/install-ssm"
+            )
+
+
 def test_no_port_is_opened_for_sessions(made):
     rules = made(session_access=True)["resource"]["aws_vpc_security_group_ingress_rule"]
     assert {rule["from_port"] for rule in rules.values()} == {8300, 8301}

@@ -120,12 +120,12 @@ class AwsCloud(Construct):
         check_tags(tags or {}, path)
         chosen = OwnVpc(network) if isinstance(network, str) else network
         self.network: IPv4Network | None = _range_of(chosen, path)
-        images_given = images.checked_image(image, path)
+        image = images.checked_image(image, path)
         checked(AwsMachines, machines, argument="machines", path=path).check(region, path)
 
         super().__init__(scope, id)
         self.region = region
-        self.image = images_given
+        self.image = image
         self.root_device = root_device
         self.key_pair = key_pair
         self.extra_sizes = tuple(extra_sizes)

@@ -73,7 +73,8 @@ def opened(cloud: AwsCloud, spec: _Spec) -> _Spec:
         label="session-access",
         packages=("ca-certificates", "curl"),
         files=(File(_INSTALLER, _INSTALL, mode=0o755),),
-        before=(Command(f"{_INSTALLER} {bucket(cloud.region)}", retry=True),),
+        # Last: a machine serves, whether Amazon's bucket answers or not.
+        after=(Command(f"{_INSTALLER} {bucket(cloud.region)}", retry=True),),
     )
     return replace(spec, document=Document.merge(spec.document, own))
 
