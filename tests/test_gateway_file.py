@@ -117,6 +117,10 @@ def test_the_good_file_fits_the_published_schema():
         (changed("clouds", "aws", "zones", value=["us-east-1a"]), "clouds.aws"),
         (changed("clouds", "aws", "image", value="debian-99"), "clouds.aws"),
         (
+            changed("clouds", "aws", "machines", value={"disk_key": "alias/x"}),
+            "clouds.aws.machines: ",
+        ),
+        (
             changed("discovery", value={"type": "consul", "count": 4}),
             "discovery: test/gw/discovery",
         ),
@@ -192,6 +196,71 @@ def test_schedules_and_terminations_reach_the_cloud(tmp_path, stack, synth, name
         g.get("max_instance_lifetime") for g in resources["aws_autoscaling_group"].values()
     ]
     assert 604_800 in lifetimes
+
+
+def test_what_all_machines_have_reaches_the_cloud(tmp_path, stack, synth):
+    machines = {"detailed_monitoring": True, "session_access": True}
+    data = changed("clouds", "aws", "machines", value=machines)
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    resources = synth()["resource"]
+    assert all(t["monitoring"]["enabled"] for t in resources["aws_launch_template"].values())
+    names = [policy["name"] for policy in resources["aws_iam_role_policy"].values()]
+    assert names.count("session-manager") == 3
+
+
+def test_grants_reach_the_cloud(tmp_path, stack, synth):
+    grant = {"actions": ["s3:GetObject"], "resources": ["arn:aws:s3:::releases/*"]}
+    machine = {"cpu": 2, "memory": 4, "grants": [grant]}
+    data = changed("services", 0, "per_cloud", value={"aws": {"machine": machine}})
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    policies = synth()["resource"]["aws_iam_role_policy"].values()
+    assert [p["name"] for p in policies].count("grants") == 1
+
+
+def test_a_wide_grant_names_its_place_in_the_file(tmp_path):
+    machine = {"cpu": 2, "memory": 4, "grants": [{"actions": ["s3:*"], "resources": ["*"]}]}
+    with pytest.raises(FileError, match=r"services\[0\]\.machine\.grants\[0\]: .*wildcard"):
+        gateway_file.read(write(tmp_path, changed("services", 0, "machine", value=machine)))
+
+
+def test_types_weights_and_images_reach_the_cloud(tmp_path, stack, synth):
+    size = {"m7g.large": 2, "m7i.large": 1}
+    data = changed(
+        "services", 0, "machine", value={"size": size, "architecture": ["arm64", "x86_64"]}
+    )
+    data["services"][0]["capacity"] = {"minimum": 4, "maximum": 12}
+    data["clouds"]["aws"]["images"] = {"x86_64": "ami-00000000000000086", "arm64": "debian-12"}
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    (mixed,) = (
+        group["mixed_instances_policy"]["launch_template"]["override"]
+        for group in synth()["resource"]["aws_autoscaling_group"].values()
+        if "mixed_instances_policy" in group
+    )
+    assert {o["instance_type"]: int(o["weighted_capacity"]) for o in mixed} == size
+
+
+def test_a_wrong_weight_names_its_place_in_the_file(tmp_path):
+    machine = {"size": {"m7i.large": 0}}
+    with pytest.raises(FileError, match=r"services\[0\]\.machine\.size: the weight of m7i"):
+        gateway_file.read(write(tmp_path, changed("services", 0, "machine", value=machine)))
+
+
+def test_a_warm_pool_and_protection_reach_the_cloud(tmp_path, stack, synth):
+    warm = {"minimum": 2, "state": "stopped", "reuse": True}
+    data = changed("services", 0, "capacity", value={"minimum": 2, "maximum": 6, "warm": warm})
+    data["services"][0]["termination"] = {"protect": True}
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    (group,) = (
+        one
+        for one in synth()["resource"]["aws_autoscaling_group"].values()
+        if one["name"] == "test-gw-api"
+    )
+    assert group["warm_pool"]["min_size"] == 2
+    assert group["protect_from_scale_in"] is True
 
 
 def test_a_wrong_time_names_its_place_in_the_file(tmp_path):

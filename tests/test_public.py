@@ -24,6 +24,7 @@ PUBLIC = [
     "Artifact",
     "AutoScalingGroup",
     "AwsCloud",
+    "AwsMachines",
     "Capacity",
     "Command",
     "ConfigError",
@@ -38,6 +39,7 @@ PUBLIC = [
     "File",
     "FileError",
     "Gateway",
+    "Grant",
     "GroupPlan",
     "HAProxy",
     "HAProxyNodes",
@@ -77,6 +79,7 @@ PUBLIC = [
     "ToolError",
     "Unit",
     "VpcByName",
+    "WarmPool",
 ]
 HEAVY = {"boto3", "botocore", "matplotlib", "openstack", "openstackclient", "rich", "typer"}
 

@@ -19,9 +19,11 @@ from crossgate import (
     Listener,
     NullCloud,
     OpenStackCloud,
+    PolicyError,
     RefusedError,
     Scaling,
     Service,
+    Termination,
 )
 from tests.clouds.openstack.ids import EXTERNAL, IMAGE
 from tests.clouds.openstack.test_group import template
@@ -243,3 +245,13 @@ def test_on_aws_the_servers_may_write_one_namespace_and_only_where_they_are_to(s
     assert [one["Condition"] for one in writing] == ([condition] if told else [])
     telling = [text for text in made["locals"].values() if "cloudwatch_figures.py" in text]
     assert len(telling) == (1 if told else 0)
+
+
+def test_a_group_whose_machines_are_protected_is_not_told_to_shrink(stack, aws):
+    group = AutoScalingGroup(
+        stack, "api", clouds=[aws], service=API, termination=Termination(protect=True)
+    )
+    with pytest.raises(PolicyError, match=r"test/api/aws: .*none would go") as caught:
+        group.scale_on_cpu()
+    assert "scale_on_cpu(..., shrink=False)" in str(caught.value)
+    group.scale_on_cpu(shrink=False)

@@ -20,6 +20,7 @@ from crossgate.errors import (
 )
 from crossgate.model.capacity import Capacity
 from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.grant import Grant
 from crossgate.model.health import Health
 from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, InstanceRefresh, Machine
@@ -30,11 +31,12 @@ from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
 from crossgate.model.termination import Termination
 from crossgate.model.text import Reference, Text
+from crossgate.model.warm_pool import WarmPool
 
 # isort: split
 from crossgate.balancers.haproxy import HAProxyNodes
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
-from crossgate.clouds.aws import AwsCloud, ExistingVpc, OwnVpc, VpcByName
+from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.inhouse import Host, InHouse
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
@@ -62,6 +64,7 @@ __all__ = [
     "Artifact",
     "AutoScalingGroup",
     "AwsCloud",
+    "AwsMachines",
     "Capacity",
     "Command",
     "ConfigError",
@@ -76,6 +79,7 @@ __all__ = [
     "File",
     "FileError",
     "Gateway",
+    "Grant",
     "GroupPlan",
     "HAProxy",
     "HAProxyNodes",
@@ -115,4 +119,5 @@ __all__ = [
     "ToolError",
     "Unit",
     "VpcByName",
+    "WarmPool",
 ]

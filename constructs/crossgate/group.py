@@ -20,6 +20,7 @@ from crossgate.model.scaling import Scaling
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
+from crossgate.policy import protected_groups_do_not_shrink
 from crossgate.specs import GroupSpec, ScalingSpec
 from crossgate.terraform.engine import Construct, path_of
 from crossgate.terraform.naming import name_of
@@ -237,6 +238,7 @@ class AutoScalingGroup(Construct):
 
         Raises:
             ConfigError: the size is fixed or follows that already, or a cloud cannot do it.
+            PolicyError: it shrinks a group whose machines are protected.
 
         """
         path = path_of(self)
@@ -259,6 +261,7 @@ class AutoScalingGroup(Construct):
                     want=f"a range, such as Capacity({spec.capacity.minimum}, "
                     f"{2 * spec.capacity.minimum})",
                 )
+            protected_groups_do_not_shrink.check(spec.termination, scaling, f"{path}/{cloud.name}")
             asked.append((cloud, ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling)))
         refuse(path, asked)
         for cloud, one in asked:

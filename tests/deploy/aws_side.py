@@ -6,18 +6,25 @@ from datetime import time, timedelta
 
 from crossgate import (
     App,
+    AutoScalingGroup,
     AwsCloud,
+    AwsMachines,
     Capacity,
     Gateway,
+    Grant,
     GroupPlan,
     Health,
     Image,
     Listener,
+    Machine,
+    Reference,
     Scaling,
     Scheduled,
     Spot,
     Termination,
     TerraformStack,
+    Text,
+    WarmPool,
 )
 from stacks.gateway import API
 
@@ -29,11 +36,20 @@ aws = AwsCloud(
     region="us-east-1",
     zones=["us-east-1a", "us-east-1b"],
     network="10.20.0.0/16",
-    image=Image(name="gateway-image-*", owner="self"),
+    image={
+        "x86_64": Image(name="gateway-image-*", owner="self"),
+        "arm64": "ami-0000000000000a64",
+    },
+    root_device="/dev/xvda",
     balancer_metrics=True,
+    machines=AwsMachines(
+        disk_key="arn:aws:kms:us-east-1:123456789012:alias/gateway",
+        detailed_monitoring=True,
+        session_access=True,
+    ),
     tags={"team": "gateway"},
 )
-Gateway(
+gateway = Gateway(
     stack,
     "gw",
     clouds=[aws],
@@ -60,5 +76,37 @@ Gateway(
         )
     ],
     listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],
+)
+AutoScalingGroup(
+    stack,
+    "mixed",
+    clouds=[aws],
+    service=API,
+    discovery=gateway.discovery,
+    capacity=Capacity(3, 9),
+    machine=Machine(
+        size={"m7i.large": 1, "m7g.xlarge": 2},
+        architecture=["x86_64", "arm64"],
+        grants=[
+            Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"]),
+            Grant(
+                actions=["ec2:CreateTags"],
+                resources=[
+                    Text.of(
+                        "arn:aws:ec2:us-east-1:123456789012:vpc/", Reference(aws.placement.vpc_id)
+                    )
+                ],
+            ),
+        ],
+    ),
+    termination=Termination(protect=True),
+)
+AutoScalingGroup(
+    stack,
+    "warm",
+    clouds=[aws],
+    service=API,
+    discovery=gateway.discovery,
+    capacity=Capacity(2, 6, warm=WarmPool(minimum=2, prepared=5, state="hibernated", reuse=True)),
 )
 app.synth()

@@ -18,6 +18,16 @@ pytestmark = pytest.mark.terraform
 API = "gateway-gw-api"
 CONSUL = "gateway-gw-discovery"
 EDGE = "gateway-gw-edge"
+MIXED = "gateway-mixed"
+WARM = "gateway-warm"
+
+SESSIONS = {
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+}
 
 # What moto says and AWS does not, as a second plan shows it: resource type, argument, reason.
 KNOWN_UNTRUTHS = {
@@ -115,6 +125,47 @@ def test_each_group_runs_its_machines(deployed, name, least, most):
     found = group(deployed, name)
     assert (found["MinSize"], found["MaxSize"]) == (least, most)
     assert len(found["Instances"]) == least
+
+
+@pytest.mark.parametrize("name", [API, CONSUL, EDGE, MIXED, WARM])
+def test_all_machines_have_the_clouds_disk_key_and_metrics_by_the_minute(deployed, name):
+    found = template(deployed, name)
+    (disk,) = found["BlockDeviceMappings"]
+    assert disk["Ebs"]["KmsKeyId"] == "arn:aws:kms:us-east-1:123456789012:alias/gateway"
+    assert found["Monitoring"] == {"Enabled": True}
+
+
+def test_a_mixture_on_demand_counts_weights_and_starts_each_type_from_its_image(deployed):
+    policy = group(deployed, MIXED)["MixedInstancesPolicy"]
+    assert policy["InstancesDistribution"]["OnDemandPercentageAboveBaseCapacity"] == 100
+    assert policy["InstancesDistribution"]["OnDemandAllocationStrategy"] == "prioritized"
+    intel, arm = policy["LaunchTemplate"]["Overrides"]
+    assert (intel["InstanceType"], intel["WeightedCapacity"]) == ("m7i.large", "1")
+    assert "LaunchTemplateSpecification" not in intel
+    assert (arm["InstanceType"], arm["WeightedCapacity"]) == ("m7g.xlarge", "2")
+    found = template(deployed, f"{MIXED}-arm64")
+    assert found["ImageId"] == "ami-0000000000000a64"
+    templates = deployed.aws.client("ec2").describe_launch_templates(
+        LaunchTemplateNames=[f"{MIXED}-arm64"]
+    )["LaunchTemplates"]
+    used = arm["LaunchTemplateSpecification"]
+    assert (used["LaunchTemplateId"], used["Version"]) == (templates[0]["LaunchTemplateId"], "1")
+
+
+def test_protected_machines_stay_when_their_group_shrinks(deployed):
+    found = group(deployed, MIXED)
+    assert found["NewInstancesProtectedFromScaleIn"] is True
+    assert [one["ProtectedFromScaleIn"] for one in found["Instances"]] == [True] * 3
+
+
+def test_a_warm_pool_is_as_asked(deployed):
+    asked = deployed.aws.client("autoscaling").describe_warm_pool(AutoScalingGroupName=WARM)
+    assert asked["WarmPoolConfiguration"] == {
+        "MinSize": 2,
+        "MaxGroupPreparedCapacity": 5,
+        "PoolState": "Hibernated",
+        "InstanceReusePolicy": {"ReuseOnScaleIn": True},
+    }
 
 
 def test_a_group_spans_both_private_subnets(deployed):
@@ -240,7 +291,12 @@ def test_the_balancers_hear_the_allowed_clients_and_the_health_checks(deployed):
 
 @pytest.mark.parametrize(
     ("name", "more"),
-    [(API, ["autoscaling:SetInstanceHealth"]), (CONSUL, ["cloudwatch:PutMetricData"]), (EDGE, [])],
+    [
+        (API, ["autoscaling:CompleteLifecycleAction", "autoscaling:SetInstanceHealth"]),
+        (CONSUL, ["autoscaling:CompleteLifecycleAction", "cloudwatch:PutMetricData"]),
+        (EDGE, []),
+        (MIXED, ["autoscaling:CompleteLifecycleAction", "s3:GetObject", "ec2:CreateTags"]),
+    ],
 )
 def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, more):
     iam = deployed.aws.client("iam")
@@ -249,9 +305,19 @@ def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, mo
         iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
     ]
-    actions = [statement["Action"] for policy in policies for statement in policy["Statement"]]
-    assert sorted(actions) == sorted(["ec2:DescribeInstances", *more])
+    asked = [statement["Action"] for policy in policies for statement in policy["Statement"]]
+    actions = {one for some in asked for one in ([some] if isinstance(some, str) else some)}
+    assert actions == {"ec2:DescribeInstances", *SESSIONS, *more}
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+
+
+def test_a_grant_names_a_resource_of_the_stack(deployed):
+    granted = deployed.aws.client("iam").get_role_policy(
+        RoleName=f"{MIXED}-us-east-1-aws", PolicyName="grants"
+    )["PolicyDocument"]
+    (resource,) = granted["Statement"][1]["Resource"]
+    (vpc,) = (v["id"] for name, v in state(deployed).items() if name.startswith("aws_vpc."))
+    assert resource == f"arn:aws:ec2:us-east-1:123456789012:vpc/{vpc}"
 
 
 def test_servers_carry_the_tag_by_which_members_find_them(deployed):

@@ -58,6 +58,7 @@ def test_two_schedules_of_one_name_are_refused():
     ("changed", "says"),
     [
         ({"policies": ["oldest"]}, "Termination: policies"),
+        ({"max_lifetime": timedelta(days=7), "protect": True}, "is not replaced for its age"),
         ({"policies": "oldest-instance"}, "Termination: policies"),
         ({"policies": ["newest-instance"] * 2}, "a policy is named twice"),
         ({"max_lifetime": timedelta(hours=12)}, "1 to 365 days"),

@@ -80,6 +80,14 @@ def service(**changed: object) -> Service:
         (lambda: Spot(max_price="1_0"), "Spot: max_price: is not money"),
         (lambda: Spot(max_price="\N{ARABIC-INDIC DIGIT THREE}"), "Spot: max_price: is not money"),
         (lambda: Spot(on_demand_share=1.5), "Spot: on_demand_share"),
+        (lambda: Spot(on_demand_share=1.0), "no machine would be spot"),
+        (lambda: Spot(on_demand_share=1.0, max_price="0.05"), "OnDemand(), or a smaller share"),
+        (
+            lambda: InstanceRefresh(
+                checkpoints=[n / 10 for n in range(1, 8)], checkpoint_delay=timedelta(days=2)
+            ),
+            "less than 14 days for all of them",
+        ),
         (Machine, "described by its need or by its name"),
         (lambda: Machine(cpu=2), "described by its need or by its name"),
         (lambda: Machine(cpu=2, memory=4, size=["t3.medium"]), "by its need or by its name"),
@@ -178,3 +186,10 @@ def test_a_shortened_name_fits_and_keeps_short_names(name, limit):
 
 def test_two_long_names_that_begin_alike_stay_apart():
     assert shortened("a" * 60 + "x", 32) != shortened("a" * 60 + "y", 32)
+
+
+def test_pauses_that_leave_a_rollout_some_time_are_fine():
+    refresh = InstanceRefresh(
+        checkpoints=[n / 10 for n in range(1, 7)], checkpoint_delay=timedelta(days=2)
+    )
+    assert len(refresh.checkpoints) == 6

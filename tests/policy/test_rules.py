@@ -2,8 +2,13 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from crossgate import PolicyError, Ports
-from crossgate.policy import no_world_open_admin_port, odd_server_count
+from crossgate import InstanceRefresh, PolicyError, Ports, Scaling, Termination
+from crossgate.policy import (
+    no_world_open_admin_port,
+    odd_server_count,
+    protected_groups_do_not_shrink,
+    rollouts_leave_enough,
+)
 from crossgate.policy.name_taken_once import Names
 
 
@@ -51,3 +56,39 @@ def test_a_name_is_taken_once_for_each_kind():
     assert names.take("group", "a-b", "y") == "a-b"
     with pytest.raises(PolicyError, match="the name of x"):
         names.take("role", "a-b", "y")
+
+
+@pytest.mark.parametrize(
+    ("servers", "share"), [(3, 1.0), (3, 0.67), (3, 2 / 3), (5, 0.6), (5, 3 / 5), (5, 0.8)]
+)
+def test_a_rollout_that_leaves_a_quorum_is_fine(servers, share):
+    refresh = InstanceRefresh(min_healthy=share, max_healthy=1.0)
+    rollouts_leave_enough.check(refresh, servers, rollouts_leave_enough.quorum(servers), "consul")
+
+
+@pytest.mark.parametrize(
+    ("servers", "share", "want"),
+    [
+        (3, 0.5, "0.67, which is 2 of 3"),
+        (3, 0.66, "0.67, which is 2"),
+        (5, 0.59, "0.6, which is 3"),
+    ],
+)
+def test_a_rollout_that_may_leave_less_than_a_quorum_is_refused(servers, share, want):
+    refresh = InstanceRefresh(min_healthy=share)
+    least = rollouts_leave_enough.quorum(servers)
+    with pytest.raises(PolicyError, match="consul: refresh: while it is replaced") as caught:
+        rollouts_leave_enough.check(refresh, servers, least, "consul")
+    assert want in str(caught.value)
+
+
+def test_one_balancer_stays():
+    rollouts_leave_enough.check(InstanceRefresh(min_healthy=0.5), 2, 1, "edge")
+    with pytest.raises(PolicyError, match="fewer than 1 of 2 might serve"):
+        rollouts_leave_enough.check(InstanceRefresh(min_healthy=0.4), 2, 1, "edge")
+
+
+def test_protected_machines_and_scaling_that_only_grows_go_together():
+    grows = Scaling(on="cpu", target=0.5, shrink=False)
+    protected_groups_do_not_shrink.check(Termination(protect=True), grows, "api")
+    protected_groups_do_not_shrink.check(Termination(), Scaling(on="cpu", target=0.5), "api")

@@ -13,6 +13,7 @@ Kind = type[Any] | tuple[type[Any], ...]
 """One type, or several of which one is enough."""
 
 _LIKE = {
+    "AwsMachines": "AwsMachines(session_access=True)",
     "Capacity": "Capacity(2, 4)",
     "Document": 'Document(label="agent", packages=("curl",))',
     "GroupPlan": "GroupPlan(service=api)",
@@ -28,6 +29,7 @@ _LIKE = {
     "Service": 'Service(name="api", port=9190, image="...")',
     "Spot": "Spot()",
     "Versions": 'Versions(consul="1.20.0")',
+    "bool": "True or False",
     "int": "a whole number such as 3",
     "str": "text",
 }

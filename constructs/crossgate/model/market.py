@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from crossgate.errors import ConfigError
 from crossgate.model.units import Money, Share
 from crossgate.model.value import value
 
@@ -30,6 +31,9 @@ class Spot:
             that AWS recommends for services.
         otherwise: what a cloud without spot does: refuse (default None), or `OnDemand()`.
 
+    Raises:
+        ConfigError: no machine would be spot.
+
     """
 
     type: Literal["spot"] = "spot"
@@ -43,6 +47,16 @@ class Spot:
         "lowest-price",
     ] = "price-capacity-optimized"
     otherwise: OnDemand | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a market in which nothing is bought."""
+        if self.on_demand_share == 1:
+            raise ConfigError(
+                "no machine would be spot",
+                path="Spot",
+                got="on_demand_share=1.0",
+                do="OnDemand(), or a smaller share",
+            )
 
 
 Market = Annotated[OnDemand | Spot, pydantic.Field(discriminator="type")]

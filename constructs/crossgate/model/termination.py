@@ -30,14 +30,19 @@ class Termination:
         policies: which one goes when the group shrinks, the first that decides; default: the
             cloud's own order. AWS first evens out its zones, whatever is said here.
         max_lifetime: a machine that is older is replaced, one day to 365; default: none is.
+        protect: whether no machine goes because the group shrinks, until somebody takes the
+            protection of that one machine away. What is dead, unfit or changed is replaced as ever.
+            Default False.
 
     Raises:
-        ConfigError: a lifetime that no cloud keeps, or a policy twice.
+        ConfigError: a lifetime that no cloud keeps, or that protected machines outlive; or a policy
+            twice.
 
     """
 
     policies: Many[Policy] = ()
     max_lifetime: Duration | None = None
+    protect: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what AWS refuses: CreateAutoScalingGroup, `MaxInstanceLifetime`."""
@@ -52,4 +57,13 @@ class Termination:
                 path="Termination: max_lifetime",
                 got=str(age),
                 want="1 to 365 days",
+            )
+        # Protection is the way to keep a machine beyond it (EC2 Auto Scaling guide, "Replace Auto
+        # Scaling instances based on maximum instance lifetime").
+        if age is not None and self.protect:
+            raise ConfigError(
+                "a machine that is protected is not replaced for its age",
+                path="Termination",
+                got=f"max_lifetime={age}, protect=True",
+                want="one of the two",
             )

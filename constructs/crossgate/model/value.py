@@ -108,7 +108,10 @@ def problems(
     fields = [f.name for f in dataclasses.fields(made)] if made is not None else []
     found = []
     for item in error.errors(include_url=False):
-        where = ".".join(_place(part, fields) for part in item["loc"])
+        # Only the first part may be the place of a field; what follows is a place within it.
+        where = ".".join(
+            [*(_place(part, fields) for part in item["loc"][:1]), *map(str, item["loc"][1:])]
+        )
         path = f"{name}: {where}" if name and where else name or where
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, ConfigError):

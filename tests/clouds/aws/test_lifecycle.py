@@ -256,3 +256,64 @@ def test_its_own_service_runs_it_until_it_has_left(stack, aws, synth):
     (api,) = (text for text in texts if '"left": "left"' in Text.of(text).sample())
     assert "lifecycle.py /etc/crossgate/lifecycle.json" in api
     assert "Restart=on-failure" in api
+
+
+STATE = "autoscaling/target-lifecycle-state"
+
+
+def resting(tmp_path, group, **given):
+    """Return the speaker of a machine of a warm pool; it puts its files away as it rejoins."""
+    own = speaker(tmp_path, group, **given)
+    own._settings["rejoin"] = ["rm", str(tmp_path / "gone")]
+    return own
+
+
+def words(group):
+    return [one["LifecycleHookName"] for one in group.heard]
+
+
+def test_a_machine_of_a_warm_pool_leaves_before_it_says_that_it_has_booted(metadata, tmp_path):
+    metadata[STATE] = "Warmed:Stopped"
+    group = Group()
+    own = resting(tmp_path, group)
+    assert not own.look()
+    assert (tmp_path / "gone").exists()
+    assert not own.look()
+    assert words(group) == ["ready"]
+
+
+def test_a_machine_of_a_warm_pool_does_not_rest_before_it_has_booted(metadata, tmp_path):
+    metadata[STATE] = "Warmed:Hibernated"
+    group = Group()
+    resting(tmp_path, group, ready="false").look()
+    assert (words(group), (tmp_path / "gone").exists()) == ([], False)
+
+
+def test_a_machine_that_was_frozen_goes_on_in_its_work_and_says_so(metadata, tmp_path):
+    metadata[STATE] = "Warmed:Hibernated"
+    group = Group()
+    own = resting(tmp_path, group)
+    own.look()
+    metadata[STATE] = "InService"
+    own.look()
+    own.look()
+    assert (words(group), (tmp_path / "gone").exists()) == (["ready", "ready"], False)
+
+
+def test_a_machine_at_rest_stays_there_while_nobody_says_more(metadata, tmp_path):
+    metadata[STATE] = "Warmed:Stopped"
+    group = Group()
+    own = resting(tmp_path, group)
+    own.look()
+    metadata.clear()
+    own.look()
+    assert (words(group), (tmp_path / "gone").exists()) == (["ready"], True)
+
+
+def test_a_machine_that_goes_back_into_the_pool_leaves_its_work_first(metadata, tmp_path):
+    group = Group()
+    own = resting(tmp_path, group)
+    own.look()
+    metadata[STATE] = "Warmed:Stopped"
+    own.look()
+    assert (words(group), (tmp_path / "gone").exists()) == (["ready", "left"], True)

@@ -51,6 +51,19 @@ def test_a_lifetime_is_told_in_seconds(made):
     assert group["max_instance_lifetime"] == 604_800
 
 
+def test_machines_are_protected_only_when_it_is_asked_for(made):
+    group, _ = made()
+    assert "protect_from_scale_in" not in group
+    assert "scale_in_protected_instances" not in group["instance_refresh"]["preferences"]
+
+
+def test_protected_machines_stay_when_the_group_shrinks_and_are_changed_as_ever(made):
+    group, _ = made(termination=Termination(protect=True))
+    assert group["protect_from_scale_in"] is True
+    preferences = group["instance_refresh"]["preferences"]
+    assert preferences["scale_in_protected_instances"] == "Refresh"
+
+
 def preferences(made, **refresh):
     group, _ = made(refresh=InstanceRefresh(**refresh))
     return group["instance_refresh"]["preferences"]

@@ -12,6 +12,7 @@ from crossgate import (
     Capacity,
     ConfigError,
     ConsulServers,
+    Grant,
     InstanceRefresh,
     Machine,
     NullCloud,
@@ -21,6 +22,7 @@ from crossgate import (
     Scheduled,
     Spot,
     Termination,
+    WarmPool,
 )
 from crossgate.clouds.inhouse import Host
 from crossgate.specs import Ingress
@@ -44,16 +46,23 @@ def test_a_size_that_changes(stack):
     assert "Capacity(4) for this cloud" in message
 
 
+def test_machines_at_rest(stack):
+    message = refused(rack(stack), group_spec(capacity=Capacity(2, warm=WarmPool())))
+    assert "so none rests" in message
+    assert "capacity={cloud: Capacity(2)}" in message
+
+
 def test_a_size_that_changes_by_the_clock(stack):
     morning = Scheduled("morning", at="07:00", time_zone="UTC", minimum=2)
     message = refused(rack(stack), group_spec(capacity=Capacity(2, scheduled=[morning])))
     assert "Capacity(2, 2), scheduled" in message
 
 
-def test_machines_that_go_by_themselves(stack):
-    message = refused(
-        rack(stack), group_spec(termination=Termination(max_lifetime=timedelta(days=30)))
-    )
+@pytest.mark.parametrize(
+    "termination", [Termination(max_lifetime=timedelta(days=30)), Termination(protect=True)]
+)
+def test_machines_that_go_by_themselves(stack, termination):
+    message = refused(rack(stack), group_spec(termination=termination))
     assert "none goes by itself" in message
 
 
@@ -76,6 +85,20 @@ def test_a_named_size(stack):
     assert "Machine(cpu=2, memory=4)" in refused(
         rack(stack), group_spec(machine=Machine(size=["m3.small"]))
     )
+
+
+def test_rights_in_a_cloud(stack):
+    grant = Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"])
+    message = refused(rack(stack), group_spec(machine=Machine(cpu=2, memory=4, grants=[grant])))
+    assert "have no identity" in message
+    assert "machine={aws: Machine(..., grants=[...])}" in message
+
+
+def test_two_architectures(stack):
+    both = Machine(cpu=2, memory=4, architecture=["x86_64", "arm64"])
+    message = refused(rack(stack), group_spec(machine=both))
+    assert "is of one architecture" in message
+    assert 'Machine(..., architecture="x86_64")' in message
 
 
 def test_more_machines_than_hosts(stack):

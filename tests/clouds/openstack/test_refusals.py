@@ -9,10 +9,12 @@ import pytest
 from crossgate.boot.document import Document, File
 from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.model.capacity import Capacity
+from crossgate.model.grant import Grant
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.schedule import Scheduled
 from crossgate.model.termination import Termination
+from crossgate.model.warm_pool import WarmPool
 from crossgate.terraform.engine import TerraformResource
 from tests.clouds.openstack.ids import by_ids, entry_spec, group_spec
 
@@ -23,6 +25,13 @@ LARGE = Document(
 )
 SLOW = InstanceRefresh(warmup=timedelta(hours=2))
 MORNING = Scheduled("morning", at=time(7), time_zone="Europe/Berlin", minimum=4, maximum=8)
+
+GRANTED = Machine(
+    cpu=2,
+    memory=4,
+    grants=[Grant(actions=["s3:GetObject"], resources=["arn:aws:s3:::releases/*"])],
+)
+BOTH = Machine(cpu=2, memory=4, architecture=["arm64", "x86_64"])
 
 REFUSED = [
     ({}, {"market": Spot()}, "Jetstream2 has no spot market"),
@@ -39,9 +48,18 @@ REFUSED = [
     ({}, {"capacity": Capacity(2, 6, scheduled=[MORNING])}, "Heat has no clock"),
     ({}, {"termination": Termination(policies=["newest-instance"])}, "removes its oldest machine"),
     ({}, {"termination": Termination(max_lifetime=timedelta(days=7))}, "no machine for its age"),
+    ({}, {"capacity": Capacity(2, 6, warm=WarmPool())}, "Heat keeps no machines at rest"),
+    ({}, {"capacity": Capacity(2, 6, warm=WarmPool())}, "leave warm= out for this cloud"),
+    ({}, {"termination": Termination(protect=True)}, "Heat protects no machine"),
     ({}, {"refresh": InstanceRefresh(checkpoints=[0.5])}, "neither pauses nor listens"),
     ({}, {"refresh": InstanceRefresh(alarms=["errors"])}, "neither pauses nor listens"),
     ({"volume_type": "luks"}, {"machine": Machine(cpu=2, memory=4, disk=50)}, "boot volume of a"),
+    ({}, {"machine": GRANTED}, "OpenStack gives machines no identity"),
+    ({}, {"machine": GRANTED}, "machine={aws: Machine(..., grants=[...])}"),
+    ({}, {"machine": BOTH}, "one image in OpenStack, and so one architecture"),
+    ({}, {"machine": BOTH}, 'Machine(..., architecture="arm64")'),
+    ({}, {"machine": Machine(size={"m3.small": 2})}, "Heat counts machines, whatever they weigh"),
+    ({}, {"machine": Machine(size={"m3.small": 2})}, 'Machine(size=["m3.small"])'),
     ({}, {"tags": {"team": "a,b"}}, "cannot be a tag of OpenStack"),
     ({}, {"tags": {"team": "x" * 60}}, "at most 60 characters"),
 ]

@@ -16,6 +16,7 @@ from crossgate.model.argument import checked_many, checked_role, checked_tags
 from crossgate.model.listener import Listener
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
+from crossgate.policy import rollouts_leave_enough
 from crossgate.specs import EntrySpec, MachinesSpec
 from crossgate.terraform.engine import Construct, TerraformOutput
 from crossgate.terraform.naming import name_of
@@ -65,6 +66,7 @@ class HAProxyNodes(Construct):
 
         Raises:
             ConfigError: a value is wrong, a port is taken twice, or a cloud refuses.
+            PolicyError: a refresh that may leave no balancer.
 
         """
         path = checked_place(scope, id)
@@ -99,6 +101,7 @@ class HAProxyNodes(Construct):
         )
         for cloud, number in counts.items():
             _check_count(number, f"{path}/{cloud.name}")
+            rollouts_leave_enough.check(refreshes[cloud], number, 1, f"{path}/{cloud.name}")
         for cloud in self.clouds:
             discovery.joins(cloud)
         name = name_of(scope, id)

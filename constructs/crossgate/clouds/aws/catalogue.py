@@ -68,25 +68,50 @@ def instance_types(
 
     Args:
         machine: the need or the names.
-        choices: how many types to return for a need, all with the same number of processors: a
-            spot group finds spare machines more often among several types.
+        choices: how many types to return for a need and an architecture, all with the same number
+            of processors: a spot group finds spare machines more often among several types.
         extra: names that AWS has had since the list was made.
 
     Raises:
-        RefusedError: a name that AWS does not have, or a need that no type of ours meets.
+        RefusedError: a name that AWS does not have, a need that no type of ours meets, or an
+            architecture without a type.
 
     """
-    if machine.size:
-        for name in machine.size:
-            _check_type(name, machine.architecture, extra)
-        return tuple(machine.size)
+    if not machine.names:
+        return tuple(
+            name
+            for architecture in machine.architectures
+            for name in _fitting(machine, architecture)[:choices]
+        )
+    for name in machine.names:
+        _check_type(name, machine, extra)
+    found = {architecture_of(name) for name in machine.names}
+    for architecture in machine.architectures:
+        if architecture not in found:
+            raise RefusedError(
+                f"none of the instance types is for {architecture}",
+                path="machine.size",
+                got=list(machine.names),
+                do=f"name one, or leave {architecture} out of architecture=",
+            )
+    return machine.names
+
+
+def architecture_of(name: str) -> Architecture:
+    """Return the processor family of an instance type: ARM's has a g after its generation."""
+    return "arm64" if _ARM_FAMILY.match(name.partition(".")[0]) else "x86_64"
+
+
+def memory_of(name: str) -> float:
+    """Return an instance type's memory, GiB; 0 where the catalogue does not know it."""
+    architecture = architecture_of(name)
+    return next((size.memory for size in _sizes(architecture) if size.name == name), 0)
+
+
+def _fitting(machine: Machine, architecture: Architecture) -> list[str]:
     cpu, memory = machine.cpu or 1, machine.memory or 0
     fitting = sorted(
-        (
-            size
-            for size in _sizes(machine.architecture)
-            if size.cpu >= cpu and size.memory >= memory
-        ),
+        (size for size in _sizes(architecture) if size.cpu >= cpu and size.memory >= memory),
         key=lambda size: (size.cpu, size.memory, not size.name.startswith("t")),
     )
     if not fitting:
@@ -96,8 +121,7 @@ def instance_types(
             got=f"cpu={cpu}, memory={memory:g} GiB",
             do='name the type: Machine(size=["u7i-6tb.112xlarge"])',
         )
-    alike = [size.name for size in fitting if size.cpu == fitting[0].cpu]
-    return tuple(alike[:choices])
+    return [size.name for size in fitting if size.cpu == fitting[0].cpu]
 
 
 def _sizes(architecture: Architecture) -> list[_Size]:
@@ -111,7 +135,7 @@ def _sizes(architecture: Architecture) -> list[_Size]:
     return [size for size in found if size.name in known_types()]
 
 
-def _check_type(name: str, architecture: Architecture, extra: Collection[str]) -> None:
+def _check_type(name: str, machine: Machine, extra: Collection[str]) -> None:
     if name not in known_types() and name not in extra:
         near = get_close_matches(name, known_types(), n=3)
         raise RefusedError(
@@ -121,13 +145,15 @@ def _check_type(name: str, architecture: Architecture, extra: Collection[str]) -
             want=", ".join(near) or 'a name such as "m7i.large"',
             do=f'if AWS has it since: AwsCloud(..., extra_sizes=["{name}"])',
         )
-    arm = bool(_ARM_FAMILY.match(name.partition(".")[0]))
-    if arm != (architecture == "arm64"):
+    own = architecture_of(name)
+    if own not in machine.architectures:
+        strangers = any(architecture_of(other) != own for other in machine.names)
+        both = f"architecture={[*machine.architectures, own]} for a group of both, or "
         raise RefusedError(
-            f"the instance type is not for {architecture}",
+            f"the instance type is not for {' or '.join(machine.architectures)}",
             path="machine.size",
             got=name,
-            do=f'Machine(size=["{name}"], architecture="{"arm64" if arm else "x86_64"}")',
+            do=(both if strangers else "") + f'Machine(size=["{name}"], architecture="{own}")',
         )
 
 

@@ -9,13 +9,27 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import catalogue, health, keeper, lifecycle, limits, machines, scaling
+from crossgate.clouds.aws import (
+    catalogue,
+    health,
+    identity,
+    images,
+    keeper,
+    lifecycle,
+    limits,
+    machines,
+    mixture,
+    scaling,
+    sessions,
+    warm_pool,
+)
 from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
 from crossgate.clouds.aws.machines import AwsReservation
 from crossgate.clouds.aws.network import LEAST_ZONES, AwsNetwork, OwnVpc, VpcByName
 from crossgate.clouds.aws.placement import build_network
+from crossgate.clouds.aws.settings import AwsMachines
 from crossgate.clouds.aws.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.argument import checked
@@ -29,11 +43,13 @@ from crossgate.terraform.naming import name_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup
+    from crossgate.clouds.aws.images import AwsImage
     from crossgate.contracts import Firewall, Reservation
-    from crossgate.model.machine import Image
+    from crossgate.model.machine import Architecture
 
 _Own = TypeVar("_Own", AwsFirewall, AwsReservation)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d\Z")
+_DEFAULT_MACHINES = AwsMachines()
 
 
 class AwsCloud(Construct):
@@ -57,11 +73,12 @@ class AwsCloud(Construct):
         region: str,
         network: str | AwsNetwork = "10.0.0.0/16",
         zones: Sequence[str] | None = None,
-        image: str | Image = "debian-12",
+        image: AwsImage | Mapping[Architecture, AwsImage] = "debian-12",
         root_device: str | None = None,
         key_pair: str | None = None,
         extra_sizes: Sequence[str] = (),
         balancer_metrics: bool = False,
+        machines: AwsMachines = _DEFAULT_MACHINES,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the region, and build its network when it is one of its own.
@@ -73,7 +90,8 @@ class AwsCloud(Construct):
             network: a range for a VPC of its own (default 10.0.0.0/16), `OwnVpc(...)` with more
                 to say, or one that exists: `ExistingVpc(...)` by ids, `VpcByName(...)`.
             zones: at least two availability zones; default: the first two that the account has.
-            image: a name of ours ("debian-12"), an id ("ami-…", or a token), or `Image(...)`.
+            image: a name of ours ("debian-12"), an id ("ami-…", or a token), or `Image(...)`; or
+                one of these for each architecture, {"x86_64": "ami-…", "arm64": "ami-…"}.
             root_device: the image's root device where `image` is an id, such as "/dev/xvda";
                 default: looked up, which needs an account even to plan.
             key_pair: name of an EC2 key pair for SSH; default: none.
@@ -81,6 +99,8 @@ class AwsCloud(Construct):
             balancer_metrics: whether CloudWatch is told how many connections the balancers have
                 to each service, which `scale_on_connections` needs: a custom metric for each
                 service, which AWS charges for. Default False.
+            machines: what all machines of this cloud have: the key of their disks, metrics by the
+                minute, shells by Session Manager.
             tags: put on everything in this cloud.
 
         Raises:
@@ -100,8 +120,8 @@ class AwsCloud(Construct):
         check_tags(tags or {}, path)
         chosen = OwnVpc(network) if isinstance(network, str) else network
         self.network: IPv4Network | None = _range_of(chosen, path)
-        if isinstance(image, str) and not _is_image_id(image):
-            catalogue.named_image(image, "x86_64", path)
+        image = images.checked_image(image, path)
+        checked(AwsMachines, machines, argument="machines", path=path).check(region, path)
 
         super().__init__(scope, id)
         self.region = region
@@ -112,6 +132,7 @@ class AwsCloud(Construct):
         self.balancer_metrics = checked(
             bool, balancer_metrics, argument="balancer_metrics", path=path
         )
+        self.settings = machines
         self.tags = dict(tags or {})
         self.names = Names()
         self.hearts: dict[str, AutoscalingGroup] = {}
@@ -152,9 +173,14 @@ class AwsCloud(Construct):
         if isinstance(spec, EntrySpec):
             return found
         try:
-            self.instance_types(spec)
+            types = self.instance_types(spec)
         except RefusedError as refusal:
             found.append(refusal)
+        else:
+            found += mixture.refusals(spec, types)
+            if isinstance(spec, GroupSpec):
+                found += warm_pool.refusals(self, spec, types)
+        found += [*images.refusals(self, spec), *identity.refusals(spec)]
         if isinstance(spec, GroupSpec):
             found += [*health.refusals(spec), *lifecycle.refusals(spec)]
         spec = self._alike(spec) if isinstance(spec, GroupSpec) else self._known(spec)
@@ -223,12 +249,12 @@ class AwsCloud(Construct):
 
     def _alike(self, spec: GroupSpec) -> GroupSpec:
         """Return the spec with what the machines of a group need in AWS."""
-        spec = health.judged(self, spec)
+        spec = sessions.opened(self, health.judged(self, spec))
         return replace(spec, document=lifecycle.spoken(self, spec))
 
     def _known(self, spec: MachinesSpec) -> MachinesSpec:
         """Return the spec with what machines that others know need in AWS."""
-        spec = keeper.keeping(self, spec)
+        spec = sessions.opened(self, keeper.keeping(self, spec))
         return replace(spec, document=lifecycle.spoken(self, spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
@@ -253,10 +279,6 @@ def _range_of(network: AwsNetwork, path: str) -> IPv4Network | None:
     if cidr is None or "${" in cidr:
         return None
     return ipv4_network(cidr, f"{path}: network")
-
-
-def _is_image_id(image: str) -> bool:
-    return image.startswith(("ami-", "${"))
 
 
 def _check_label(id: str, path: str) -> None:

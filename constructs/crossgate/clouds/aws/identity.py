@@ -1,4 +1,4 @@
-"""What machines may ask of AWS: nothing but what they themselves need.
+"""What machines may ask of AWS: nothing but what they themselves need, and what they are granted.
 
 Some join by tag, some tell CloudWatch figures, some speak with their own group.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.aws import health, keeper, lifecycle
+from crossgate.clouds.aws import health, keeper, lifecycle, sessions
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRolePolicy
-from crossgate.clouds.aws.limits import ROLE_NAME
+from crossgate.clouds.aws.limits import ROLE_NAME, ROLE_POLICIES
+from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
+from crossgate.model.text import Text, json_text
 from crossgate.specs import GroupSpec, MachinesSpec, Tagged
 from crossgate.terraform.engine import path_of
+from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +45,32 @@ _DESCRIBE = json.dumps(
         ],
     }
 )
+
+
+def refusals(spec: GroupSpec | MachinesSpec) -> list[RefusedError]:
+    """Return why a role cannot carry what the machines are granted."""
+    length = len(_granted(spec).sample().replace(" ", ""))
+    if length <= ROLE_POLICIES:
+        return []
+    return [
+        RefusedError(
+            "a role cannot carry that many grants",
+            path=f"{spec.name}: machine.grants",
+            got=f"{length:,} characters of policy",
+            want=f"at most {ROLE_POLICIES:,}",
+            do='fewer of them with wider resources: "arn:aws:s3:::releases/*"',
+        )
+    ]
+
+
+def _granted(spec: GroupSpec | MachinesSpec) -> Text:
+    return json_text({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": grant.actions, "Resource": grant.resources}
+            for grant in spec.machine.grants
+        ],
+    })  # fmt: skip
 
 
 def instance_profile(
@@ -95,8 +124,40 @@ def instance_profile(
             policy=_own_group(actions, cloud.region, lifecycle.group_name(spec)),
             provider=cloud.provider,
         )
+    if cloud.settings.session_access:
+        IamRolePolicy(
+            scope,
+            "sessions",
+            name="session-manager",
+            role=IamRole.id.of(role),
+            policy=sessions.PERMISSION,
+            provider=cloud.provider,
+        )
+    granted = [_grant(cloud, scope, spec, role)] if spec.machine.grants else []
     return IamInstanceProfile(
-        scope, "profile", name=name, role=IamRole.name.of(role), provider=cloud.provider
+        scope,
+        "profile",
+        name=name,
+        role=IamRole.name.of(role),
+        # A machine may need its grants as soon as it starts, to fetch what it runs.
+        depends_on=granted,
+        provider=cloud.provider,
+    )
+
+
+def _grant(
+    cloud: AwsCloud, scope: Construct, spec: GroupSpec | MachinesSpec, role: IamRole
+) -> IamRolePolicy:
+    text = _granted(spec)
+    # Braces and tokens do not go together in an argument: docs/decisions, "locals for texts".
+    policy = f"${{{local_text(scope, 'granted', text)}}}" if text.references() else text
+    return IamRolePolicy(
+        scope,
+        "grants",
+        name="grants",
+        role=IamRole.id.of(role),
+        policy=policy,
+        provider=cloud.provider,
     )
 
 

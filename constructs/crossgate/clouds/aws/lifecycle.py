@@ -38,6 +38,7 @@ _NAME = "lifecycle"
 _PROGRAM = "/usr/local/lib/crossgate/lifecycle.py"
 _SETTINGS = "/etc/crossgate/lifecycle.json"
 _LEAVE = "/usr/local/lib/crossgate/lifecycle-leave"
+_REJOIN = "/usr/local/lib/crossgate/lifecycle-rejoin"
 _SERVER_PATIENCE = timedelta(minutes=20)
 """A server that replaces another counts when the cluster has taken it in."""
 
@@ -126,14 +127,22 @@ def spoken(cloud: AwsCloud, spec: GroupSpec | MachinesSpec) -> Document:
         "region": cloud.region,
         "watch": _asked(spec),
     }
-    script = Text.lines("#!/bin/sh", "set -e", *(command.line for command in leave))
+    scripts = {_LEAVE: leave}
+    if isinstance(spec, GroupSpec) and spec.capacity.warm and spec.document.rejoin:
+        # What was frozen goes on where it was, and that is out of its work.
+        settings["rejoin"] = [_REJOIN]
+        scripts[_REJOIN] = spec.document.rejoin
     own = Document(
         label=_NAME,
         packages=("python3", "python3-boto3"),
         files=(
             program(_PROGRAM, "crossgate.clouds.aws.programs", "lifecycle"),
             File(_SETTINGS, json.dumps(settings, indent=2) + "\n"),
-            *([File(_LEAVE, script, mode=0o700)] if leave else []),
+            *(
+                File(path, Text.lines("#!/bin/sh", "set -e", *(c.line for c in done)), mode=0o700)
+                for path, done in scripts.items()
+                if done
+            ),
         ),
         units=(
             program_unit(

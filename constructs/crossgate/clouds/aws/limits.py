@@ -29,8 +29,14 @@ NLB_NAME = 32
 ROLE_NAME = 64
 """IAM role and instance profile names (IAM guide, "IAM and STS quotas")."""
 
+ROLE_POLICIES = 10_240
+"""Characters, spaces apart, of all policies inside a role (IAM guide, "IAM and STS quotas")."""
+
 GROUP_NAME = 255
 """Auto Scaling group and security group names."""
+
+TYPES = 40
+"""Instance types among which a group chooses (EC2 Auto Scaling guide, "Quotas")."""
 
 TEMPLATE_NAME = 128
 """Launch template names."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import lifecycle, limits
+from crossgate.clouds.aws import lifecycle, limits, mixture, warm_pool
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup, AutoscalingSchedule
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
-from crossgate.clouds.aws.bindings.data import DataAmi
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
-from crossgate.clouds.aws.catalogue import named_image
+from crossgate.clouds.aws.catalogue import architecture_of
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.identity import instance_profile
+from crossgate.clouds.aws.images import image_of
 from crossgate.clouds.aws.scaling import IN_SERVICE
 from crossgate.model.health import Health
 from crossgate.model.market import Spot
@@ -28,13 +28,13 @@ from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.bindings.autoscaling import (
-        AutoscalingGroupMixedInstancesPolicy,
         AutoscalingGroupPreferences,
     )
     from crossgate.clouds.aws.cloud import AwsCloud
     from crossgate.clouds.aws.firewall import AwsFirewall
-    from crossgate.model.machine import Image, InstanceRefresh
+    from crossgate.model.machine import Architecture, InstanceRefresh
     from crossgate.model.schedule import Scheduled
+    from crossgate.model.warm_pool import WarmPool
     from crossgate.terraform.engine import Construct
 
 SPOT_CHOICES = 4
@@ -86,6 +86,7 @@ def group(cloud: AwsCloud, scope: Construct, spec: GroupSpec) -> str:
         termination=spec.termination,
         scheduled=spec.capacity.scheduled,
         health=spec.health,
+        warm=spec.capacity.warm,
     )
 
 
@@ -97,7 +98,7 @@ def fixed(cloud: AwsCloud, scope: Construct, spec: MachinesSpec) -> str:
 
 
 class _Group:
-    """One launch template and the Auto Scaling group that uses its newest version."""
+    """A launch template for each architecture, and the group that uses their newest versions."""
 
     def __init__(
         self,
@@ -112,7 +113,11 @@ class _Group:
         self._tags = {"Name": spec.name, **cloud.tags, **spec.tags, **(more_tags or {})}
         self._types = cloud.instance_types(spec)
         self._profile = instance_profile(cloud, scope, spec)
-        self._template = self._launch_template()
+        self._document = local_text(scope, "document", cloud_init.render(spec.document))
+        first, *others = spec.machine.architectures
+        self._templates = {first: self._launch_template(first)} | {
+            other: self._launch_template(other, f"-{other}") for other in others
+        }
 
     def make(
         self,
@@ -124,11 +129,12 @@ class _Group:
         termination: Termination = _AS_AWS_HAS_IT,
         scheduled: Sequence[Scheduled] = (),
         health: Health = _USUAL_HEALTH,
+        warm: WarmPool | None = None,
         entry: object = None,
     ) -> str:
         cloud, spec = self._cloud, self._spec
-        # The number, not "$Latest": only a new number rolls the group (provider-aws PR 22464).
-        version = LaunchTemplate.latest_version.of(self._template)
+        template = next(iter(self._templates.values()))
+        mixed = mixture.is_mixed(spec.machine, self._types, spot)
         name = cloud.names.take(
             "Auto Scaling group", lifecycle.group_name(spec), path_of(self._scope)
         )
@@ -142,9 +148,11 @@ class _Group:
             wait_for_capacity_timeout=lifecycle.capacity_timeout(spec),
             vpc_zone_identifier=cloud.placement.private,
             launch_template=None
-            if spot
-            else {"id": LaunchTemplate.id.of(self._template), "version": version},
-            mixed_instances_policy=self._mixed(spot, version) if spot else None,
+            if mixed
+            else {"id": LaunchTemplate.id.of(template), "version": mixture.version(template)},
+            mixed_instances_policy=mixture.policy(self._templates, self._types, spec.machine, spot)
+            if mixed
+            else None,
             capacity_rebalance=True if spot else None,
             health_check_type="ELB" if isinstance(entry, AwsEntry) else "EC2",
             health_check_grace_period=whole_seconds(health.grace),
@@ -155,8 +163,10 @@ class _Group:
             },
             instance_refresh={
                 "strategy": "Rolling",
-                "preferences": _preferences(refresh),
+                "preferences": _preferences(refresh, protect=termination.protect),
             },
+            warm_pool=warm_pool.pool(warm) if warm else None,
+            protect_from_scale_in=True if termination.protect else None,
             # Without a charge; what scales by a figure for each machine divides by it.
             enabled_metrics=[IN_SERVICE] if least < most else None,
             max_instance_lifetime=whole_seconds(termination.max_lifetime)
@@ -205,40 +215,26 @@ class _Group:
             provider=self._cloud.provider,
         )
 
-    def _mixed(self, spot: Spot, version: str) -> AutoscalingGroupMixedInstancesPolicy:
-        return {
-            "instances_distribution": {
-                "on_demand_base_capacity": spot.on_demand_base,
-                "on_demand_percentage_above_base_capacity": round(spot.on_demand_share * 100),
-                "spot_allocation_strategy": spot.strategy,
-                "spot_max_price": f"{spot.max_price:f}" if spot.max_price else None,
-            },
-            "launch_template": {
-                "launch_template_specification": {
-                    "launch_template_id": LaunchTemplate.id.of(self._template),
-                    "version": version,
-                },
-                "override": [{"instance_type": name} for name in self._types],
-            },
-        }
-
-    def _launch_template(self) -> LaunchTemplate:
+    def _launch_template(self, architecture: Architecture, suffix: str = "") -> LaunchTemplate:
         cloud, spec = self._cloud, self._spec
-        image, root_device = self._image(cloud.image)
-        document = local_text(self._scope, "document", cloud_init.render(spec.document))
+        image, root_device = image_of(cloud, self._scope, architecture, f"image{suffix}")
         firewalls = cloud.own_firewalls(spec.firewalls)
         name = cloud.names.take(
-            "launch template", shortened(spec.name, limits.TEMPLATE_NAME), path_of(self._scope)
+            "launch template",
+            shortened(f"{spec.name}{suffix}", limits.TEMPLATE_NAME),
+            path_of(self._scope),
         )
         return LaunchTemplate(
             self._scope,
-            "template",
+            f"template{suffix}",
             name=name,
             image_id=image,
-            instance_type=self._types[0],
+            instance_type=next(
+                name for name in self._types if architecture_of(name) == architecture
+            ),
             key_name=cloud.key_pair,
             update_default_version=True,
-            user_data=f"${{base64gzip({document})}}",
+            user_data=f"${{base64gzip({self._document})}}",
             vpc_security_group_ids=[firewall.id for firewall in firewalls],
             iam_instance_profile={"arn": IamInstanceProfile.arn.of(self._profile)},
             metadata_options={
@@ -246,6 +242,8 @@ class _Group:
                 "http_tokens": "required",
                 "http_put_response_hop_limit": 1,
             },
+            hibernation_options={"configured": True} if warm_pool.hibernates(spec) else None,
+            monitoring={"enabled": True} if cloud.settings.detailed_monitoring else None,
             block_device_mappings=[
                 {
                     "device_name": root_device,
@@ -253,6 +251,7 @@ class _Group:
                         "volume_size": spec.machine.disk,
                         "volume_type": "gp3",
                         "encrypted": "true",
+                        "kms_key_id": cloud.settings.disk_key,
                         "delete_on_termination": "true",
                     },
                 }
@@ -264,39 +263,8 @@ class _Group:
             provider=cloud.provider,
         )
 
-    def _image(self, image: str | Image) -> tuple[str, str]:
-        cloud = self._cloud
-        if isinstance(image, str):
-            if image.startswith(("ami-", "${")):
-                return image, cloud.root_device or self._root_device(image)
-            image = named_image(image, self._spec.machine.architecture, path_of(cloud))
-        found = DataAmi(
-            self._scope,
-            "image",
-            most_recent=True,
-            owners=[image.owner or "self"],
-            filter=[
-                {"name": "name", "values": [image.name]},
-                {"name": "architecture", "values": [self._spec.machine.architecture]},
-            ],
-            provider=cloud.provider,
-        )
-        return found.id, found.root_device_name
 
-    def _root_device(self, image: str) -> str:
-        """Look up the image's root device: Debian's is /dev/xvda, Ubuntu's is /dev/sda1."""
-        found = DataAmi(
-            self._scope,
-            "image",
-            filter=[{"name": "image-id", "values": [image]}],
-            # Who names an image by its id means it, deprecated or not.
-            include_deprecated=True,
-            provider=self._cloud.provider,
-        )
-        return found.root_device_name
-
-
-def _preferences(refresh: InstanceRefresh) -> AutoscalingGroupPreferences:
+def _preferences(refresh: InstanceRefresh, *, protect: bool) -> AutoscalingGroupPreferences:
     found: AutoscalingGroupPreferences = {
         "min_healthy_percentage": round(refresh.min_healthy * 100),
         "max_healthy_percentage": round(refresh.max_healthy * 100),
@@ -307,6 +275,9 @@ def _preferences(refresh: InstanceRefresh) -> AutoscalingGroupPreferences:
         # Without the last one AWS would stop at the one before, for ever.
         found["checkpoint_percentages"] = [*(round(s * 100) for s in refresh.checkpoints), 100]
         found["checkpoint_delay"] = str(whole_seconds(refresh.checkpoint_delay))
+    if protect:
+        # The provider's default leaves protected machines as they are, and none would be changed.
+        found["scale_in_protected_instances"] = "Refresh"
     if refresh.alarms:
         found["alarm_specification"] = {"alarms": list(refresh.alarms)}
     return found

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from crossgate.clouds.aws.cloud import AwsCloud
 from crossgate.clouds.aws.network import ExistingVpc, OwnVpc, VpcByName
+from crossgate.clouds.aws.settings import AwsMachines
 from crossgate.errors import ConfigError
-from crossgate.model.machine import Image
+from crossgate.model.machine import Architecture, Image
 from crossgate.model.value import Many, Table, value
 
 if TYPE_CHECKING:
@@ -58,6 +59,35 @@ class ExistingVpcPlan:
 
 
 @value
+class MachinesPlan:
+    """What all machines of one cloud have.
+
+    Attributes:
+        disk_key: ARN of the KMS key, or of an alias of one, that encrypts the disks; default: the
+            account's own key for EBS.
+        detailed_monitoring: whether EC2 tells CloudWatch its figures every minute.
+        session_access: whether people get a shell by Session Manager.
+
+    """
+
+    disk_key: str | None = None
+    detailed_monitoring: bool = False
+    session_access: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what the cloud refuses, at its place in the file."""
+        self.machines()
+
+    def machines(self) -> AwsMachines:
+        """Return what the cloud takes."""
+        return AwsMachines(
+            disk_key=self.disk_key,
+            detailed_monitoring=self.detailed_monitoring,
+            session_access=self.session_access,
+        )
+
+
+@value
 class Plan:
     """One region of AWS.
 
@@ -69,10 +99,12 @@ class Plan:
         zones: at least two availability zones; default: the first two that the account has.
         image: a name of ours, or an id.
         image_lookup: a look-up by name and owner, instead of `image`.
+        images: a name or an id for each architecture, instead of `image`.
         root_device: the image's root device where `image` is an id; default: looked up.
         key_pair: name of an EC2 key pair.
         extra_sizes: instance types that AWS has had since crossgate's list was made.
         balancer_metrics: whether CloudWatch is told how many connections each service has.
+        machines: what all machines of this cloud have.
         tags: put on everything in this cloud.
 
     """
@@ -85,17 +117,23 @@ class Plan:
     zones: Many[str] | None = None
     image: str = "debian-12"
     image_lookup: Image | None = None
+    images: Table[Architecture, str] = field(default_factory=dict)
     root_device: str | None = None
     key_pair: str | None = None
     extra_sizes: Many[str] = ()
     balancer_metrics: bool = False
+    machines: MachinesPlan = MachinesPlan()
     tags: Table[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse two networks."""
+        """Refuse two networks, and images in two ways."""
         given = [n for n in ("network", "own", "existing") if getattr(self, n) is not None]
         if len(given) > 1:
             raise ConfigError("names two networks", got=given, want="one of them")
+        if self.images and self.image_lookup:
+            raise ConfigError(
+                "names two images", got=["image_lookup", "images"], want="one of them"
+            )
 
     def build(self, scope: Construct, id: str) -> AwsCloud:
         """Make the cloud."""
@@ -106,10 +144,11 @@ class Plan:
             region=self.region,
             network=existing or self.own or self.network or "10.0.0.0/16",
             zones=self.zones,
-            image=self.image_lookup or self.image,
+            image=dict(self.images) or self.image_lookup or self.image,
             root_device=self.root_device,
             key_pair=self.key_pair,
             extra_sizes=self.extra_sizes,
             balancer_metrics=self.balancer_metrics,
+            machines=self.machines.machines(),
             tags=self.tags,
         )

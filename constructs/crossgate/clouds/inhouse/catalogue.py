@@ -131,26 +131,47 @@ def chosen(
 
 def refusals(machine: Machine, name: str) -> list[RefusedError]:
     """Return what no host can meet, however many there are."""
-    if not machine.size:
-        return []
-    return [
-        RefusedError(
-            "in-house hosts have no sizes with names",
-            path=f"{name}: machine.size",
-            got=list(machine.size),
-            do="say what is needed: Machine(cpu=2, memory=4), for this cloud alone with "
-            "machine={cloud: ...}",
+    found = []
+    if machine.size:
+        found.append(
+            RefusedError(
+                "in-house hosts have no sizes with names",
+                path=f"{name}: machine.size",
+                got=list(machine.size),
+                do="say what is needed: Machine(cpu=2, memory=4), for this cloud alone with "
+                "machine={cloud: ...}",
+            )
         )
-    ]
+    if len(machine.architectures) > 1:
+        found.append(
+            RefusedError(
+                "a service on in-house hosts is of one architecture",
+                path=f"{name}: machine.architecture",
+                got=list(machine.architectures),
+                do="choose one for this cloud: machine={cloud: Machine(..., "
+                f'architecture="{machine.architectures[0]}")}}',
+            )
+        )
+    if machine.grants:
+        found.append(
+            RefusedError(
+                "in-house hosts have no identity that anything could be granted to",
+                path=f"{name}: machine.grants",
+                got=list(machine.grants),
+                do="leave them out for this cloud: machine={aws: Machine(..., grants=[...])}",
+            )
+        )
+    return found
 
 
 def _carries(host: Host, machine: Machine) -> bool:
     return (
         host.cpu >= (machine.cpu or 1)
         and host.memory >= (machine.memory or 0)
-        and host.architecture == machine.architecture
+        and host.architecture in machine.architectures
     )
 
 
 def _need(machine: Machine) -> str:
-    return f"cpu={machine.cpu}, memory={machine.memory or 0:g} GiB, {machine.architecture}"
+    families = " or ".join(machine.architectures)
+    return f"cpu={machine.cpu}, memory={machine.memory or 0:g} GiB, {families}"

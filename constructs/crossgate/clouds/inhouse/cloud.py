@@ -279,6 +279,15 @@ def _check_addresses(
 
 def _range(spec: GroupSpec) -> list[RefusedError]:
     least, most = spec.capacity.minimum, spec.capacity.most
+    if spec.capacity.warm is not None:
+        return [
+            RefusedError(
+                "in-house hosts are neither made nor unmade, so none rests",
+                path=f"{spec.name}: capacity",
+                got=spec.capacity.warm,
+                do=f"leave warm= out for this cloud: capacity={{cloud: Capacity({most})}}",
+            )
+        ]
     if least == most and not spec.capacity.scheduled:
         return []
     return [

@@ -32,6 +32,41 @@ class Carrier:
     volume: int | None
 
 
+def refusals(machine: Machine, name: str) -> list[RefusedError]:
+    """Return what of a machine no OpenStack cloud has."""
+    found = []
+    if len(machine.architectures) > 1:
+        found.append(
+            RefusedError(
+                "machines of one group have one image in OpenStack, and so one architecture",
+                path=f"{name}: machine.architecture",
+                got=list(machine.architectures),
+                do="choose one for this cloud: machine={cloud: Machine(..., "
+                f'architecture="{machine.architectures[0]}")}}',
+            )
+        )
+    if machine.weights:
+        found.append(
+            RefusedError(
+                "Heat counts machines, whatever they weigh",
+                path=f"{name}: machine.size",
+                got=dict(machine.weights),
+                do=f'Machine(size=["{machine.names[0]}"]) for this cloud: machine={{cloud: ...}}',
+            )
+        )
+    if machine.grants:
+        found.append(
+            RefusedError(
+                "OpenStack gives machines no identity that anything could be granted to",
+                path=f"{name}: machine.grants",
+                got=list(machine.grants),
+                do="leave them out for this cloud, machine={aws: Machine(..., grants=[...])}, and "
+                "give its service a secret: environment={...: Reference(...)}",
+            )
+        )
+    return found
+
+
 def carrier(profile: OpenStackProfile, machine: Machine) -> Carrier:
     """Return what carries a machine: the flavor named, or the smallest that meets the need.
 
@@ -47,14 +82,14 @@ def carrier(profile: OpenStackProfile, machine: Machine) -> Carrier:
 
 
 def _named(profile: OpenStackProfile, machine: Machine) -> str:
-    if len(machine.size) > 1:
+    if len(machine.names) > 1:
         raise RefusedError(
             "a machine has one flavor: OpenStack has no spot market to choose for",
             path="machine.size",
-            got=list(machine.size),
-            do=f'Machine(size=["{machine.size[0]}"]) for this cloud: machine={{cloud: ...}}',
+            got=list(machine.names),
+            do=f'Machine(size=["{machine.names[0]}"]) for this cloud: machine={{cloud: ...}}',
         )
-    name = machine.size[0]
+    name = machine.names[0]
     if not profile.flavors:
         return name
     if name not in profile.flavors:
@@ -72,9 +107,9 @@ def _named(profile: OpenStackProfile, machine: Machine) -> str:
 
 
 def _check_architecture(flavor: Flavor, machine: Machine, name: str) -> None:
-    if flavor.architecture != machine.architecture:
+    if flavor.architecture not in machine.architectures:
         raise RefusedError(
-            f"the flavor is not for {machine.architecture}",
+            f"the flavor is not for {' or '.join(machine.architectures)}",
             path="machine.size",
             got=name,
             do=f'Machine(size=["{name}"], architecture="{flavor.architecture}")',
@@ -83,7 +118,7 @@ def _check_architecture(flavor: Flavor, machine: Machine, name: str) -> None:
 
 def _fitting(profile: OpenStackProfile, machine: Machine) -> str:
     cpu, memory = machine.cpu or 1, machine.memory or 0
-    need = f"cpu={cpu}, memory={memory:g} GiB, {machine.architecture}"
+    need = f"cpu={cpu}, memory={memory:g} GiB, {' or '.join(machine.architectures)}"
     if not profile.flavors:
         raise RefusedError(
             f"the profile {profile.name!r} lists no flavors, so none can be chosen by need",
@@ -96,7 +131,7 @@ def _fitting(profile: OpenStackProfile, machine: Machine) -> str:
         for name, flavor in profile.flavors.items()
         if flavor.cpu >= cpu
         and flavor.memory >= memory
-        and flavor.architecture == machine.architecture
+        and flavor.architecture in machine.architectures
     ]
     if not fitting:
         largest = max(profile.flavors.items(), key=lambda item: (item[1].memory, item[1].cpu))

@@ -154,6 +154,7 @@ class OpenStackCloud(Construct):
             found.append(RefusedError(error.what, path=error.path, got=error.got, want=error.want))
         if isinstance(spec, EntrySpec):
             return [*found, *entry.refusals(self, spec)]
+        found += catalogue.refusals(spec.machine, spec.name)
         try:
             catalogue.carrier(self.profile, spec.machine)
         except RefusedError as refusal:

@@ -153,7 +153,7 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
                 want=f"at most {limits.PAUSE_SECONDS} seconds",
             )
         )
-    found += [*ready.refusals(spec), *_scheduled(spec), *_termination(spec)]
+    found += [*ready.refusals(spec), *_scheduled(spec), *_warm(spec), *_termination(spec)]
     if cloud.profile.volume_type and catalogue.carrier(cloud.profile, spec.machine).volume:
         found.append(
             RefusedError(
@@ -180,6 +180,20 @@ def _scheduled(spec: GroupSpec) -> list[RefusedError]:
     ]
 
 
+def _warm(spec: GroupSpec) -> list[RefusedError]:
+    if spec.capacity.warm is None:
+        return []
+    return [
+        RefusedError(
+            "Heat keeps no machines at rest",
+            path=f"{spec.name}: capacity",
+            got=spec.capacity.warm,
+            do="leave warm= out for this cloud: capacity={cloud: Capacity(2, 6)}, or give it a "
+            "larger minimum",
+        )
+    ]
+
+
 def _termination(spec: GroupSpec) -> list[RefusedError]:
     """Heat removes the oldest member: `resize` of OS::Heat::AutoScalingGroup."""
     asked = spec.termination
@@ -188,6 +202,8 @@ def _termination(spec: GroupSpec) -> list[RefusedError]:
         found.append(("when a group shrinks Heat removes its oldest machine", asked.policies))
     if asked.max_lifetime is not None:
         found.append(("Heat replaces no machine for its age", asked.max_lifetime))
+    if asked.protect:
+        found.append(("Heat protects no machine of a group that shrinks", "protect=True"))
     return [
         RefusedError(
             why,

@@ -27,7 +27,7 @@ from crossgate.errors import ConfigError
 from crossgate.model.argument import checked, checked_tags
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
-from crossgate.policy import odd_server_count
+from crossgate.policy import odd_server_count, rollouts_leave_enough
 from crossgate.specs import MachinesSpec, Watch
 from crossgate.terraform.checks import late_check
 from crossgate.terraform.engine import Construct
@@ -79,7 +79,7 @@ class ConsulServers(Construct):
             tags: put on everything that the cloud can tag.
 
         Raises:
-            PolicyError: another number of servers.
+            PolicyError: another number of servers, or a refresh that leaves less than a quorum.
             ConfigError: a value is wrong, or a cloud refuses what is asked.
 
         """
@@ -106,6 +106,8 @@ class ConsulServers(Construct):
         )
         for cloud, number in counts.items():
             odd_server_count.check(number, f"{path}/{cloud.name}: count")
+            least = rollouts_leave_enough.quorum(number)
+            rollouts_leave_enough.check(refreshes[cloud], number, least, f"{path}/{cloud.name}")
         name = name_of(scope, id)
 
         super().__init__(scope, id)

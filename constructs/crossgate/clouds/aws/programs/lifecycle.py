@@ -2,7 +2,8 @@
 
     lifecycle.py SETTINGS
 
-A group with lifecycle hooks waits for both words. That the machine is to go is said in the
+A group with lifecycle hooks waits for both words. From a warm pool a machine says the first of them
+twice: before it rests, and when it has come back. That the machine is to go is said in the
 instance metadata and nowhere else on the machine: by the group, and by EC2 two minutes before it
 takes a spot machine back. Source: EC2 Auto Scaling user guide, "Retrieve the target lifecycle
 state"; EC2 user guide, "Spot Instance interruption notices".
@@ -26,10 +27,12 @@ _COMMAND_SECONDS = 30
 _TOKEN_SECONDS = 60
 _NOT_FOUND = 404
 _TO_GO = "Terminated"
+_IN_SERVICE = "InService"
+_AT_REST = "Warmed:"
 
 
-def farewell() -> str:
-    """Return who takes this machine away; nothing while nobody does.
+def heard() -> tuple[str, str]:
+    """Return the state that the group wants this machine in, and what EC2 is about to do to it.
 
     Raises:
         OSError: the metadata service does not answer.
@@ -37,10 +40,8 @@ def farewell() -> str:
     """
     lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TOKEN_SECONDS)}
     token = {"X-aws-ec2-metadata-token": _ask("/api/token", lifetime, method="PUT")}
-    if _found("/meta-data/autoscaling/target-lifecycle-state", token) == _TO_GO:
-        return "its group ends it"
-    action = _found("/meta-data/spot/instance-action", token)
-    return f"EC2 takes it back: {action}" if action else ""
+    state = _found("/meta-data/autoscaling/target-lifecycle-state", token)
+    return state, _found("/meta-data/spot/instance-action", token)
 
 
 def _found(path: str, headers: dict[str, str]) -> str:
@@ -72,25 +73,50 @@ class Speaker:
         self._settings = settings
         self._group = group
         self._waited_for = settings["ready"]
+        self._resting = False
         self._said = ""
 
     def look(self) -> bool:
         """Do what is due; return whether this machine has left."""
         try:
-            why = farewell()
+            state, action = heard()
         except (OSError, ValueError) as error:
             self.say(f"the metadata service does not answer: {error}")
-            why = ""
-        if why:
-            self.say(f"leaves: {why}")
-            if self._settings["leave"]:
-                subprocess.run(self._settings["leave"], check=True)  # noqa: S603  (what a file says)
+            state, action = "", ""
+        if state == _TO_GO or action:
+            self._leave("its group ends it" if state == _TO_GO else f"EC2 takes it back: {action}")
             self._complete(self._settings["left"])
             return True
+        if state.startswith(_AT_REST):
+            self._rest()
+        elif not self._resting or state == _IN_SERVICE:
+            self._work()
+        return False
+
+    def _leave(self, why: str) -> None:
+        self.say(f"leaves: {why}")
+        if self._settings["leave"]:
+            subprocess.run(self._settings["leave"], check=True)  # noqa: S603  (what a file says)
+
+    def _rest(self) -> None:
+        """Leave, once: the group stops or freezes this machine as soon as it says so.
+
+        It comes here when it has booted for the first time, and when the group shrinks.
+        """
+        if self._resting or (self._waited_for and not self._ready()):
+            return
+        self._leave("its group lets it rest")
+        self._complete(self._waited_for or self._settings["left"])
+        self._resting, self._waited_for = True, self._settings["ready"]
+
+    def _work(self) -> None:
+        if self._resting:
+            if rejoin := self._settings.get("rejoin"):
+                subprocess.run(rejoin, check=True)  # noqa: S603  (what a file says)
+            self._resting = False
         if self._waited_for and self._ready():
             self._complete(self._waited_for)
             self._waited_for = None
-        return False
 
     def _ready(self) -> bool:
         done = subprocess.run(  # noqa: S603  (the cluster's own program)
