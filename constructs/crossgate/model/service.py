@@ -95,6 +95,10 @@ class Service:
         user: the system user it runs as, made when missing; default: the service's name. A
             container runs as the user of its image unless this is given.
         limits: memory, processors, open files.
+        max_connections: how many connections one machine takes at a time, above which the
+            balancers let clients wait for as long as `Listener(queue=...)` says; default None: no
+            limit. Each balancer keeps to its part of it, rounded up: HAProxy's `maxconn` of a
+            server counts in one process. See docs/groups/scaling.md.
         check: how one knows that it works; default by `protocol`: a Thrift `ping`, an HTTP GET of
             `/health`, or a TCP connect.
 
@@ -116,6 +120,7 @@ class Service:
     ] = field(default_factory=dict)
     user: Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] | None = None
     limits: Limits = field(default_factory=Limits)
+    max_connections: Annotated[int, pydantic.Field(ge=1)] | None = None
     check: Check | None = None
 
     def __post_init__(self) -> None:

@@ -15,7 +15,9 @@ from crossgate.specs import Watch
 
 SAID = """\
 # pxname,svname,qcur,qmax,scur,smax
-api-9000,BACKEND,0,0,12,20
+api-9000,one,1,1,5,9
+api-9000,two,0,0,3,9
+api-9000,BACKEND,3,7,12,20
 api-9001,BACKEND,0,0,3,4
 stats,BACKEND,0,0,1,1
 """
@@ -27,16 +29,16 @@ WATCH = Watch(
 
 def test_the_connections_of_all_listeners_of_a_service_are_added_up():
     found = figures(SAID, {"api-9000": "api", "api-9001": "api"})
-    assert found == {"api": {"connections": 15}}
+    assert found == {"api": {"connections": 15, "queue": 4}}
 
 
 def test_what_old_processes_still_hold_counts_too():
-    both = added_up([{"api": {"connections": 3}}, {"api": {"connections": 9}}])
-    assert both == {"api": {"connections": 12}}
+    old, new = {"connections": 3, "queue": 1}, {"connections": 9, "queue": 0}
+    assert added_up([{"api": old}, {"api": new}]) == {"api": {"connections": 12, "queue": 1}}
 
 
 def test_a_service_without_a_connection_is_told_too():
-    assert figures(SAID, {"web-80": "web"}) == {"web": {"connections": 0}}
+    assert figures(SAID, {"web-80": "web"}) == {"web": {"connections": 0, "queue": 0}}
 
 
 def test_it_is_told_which_backends_lead_to_which_service():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.checks import check_lines
@@ -41,6 +42,7 @@ def configuration(
     health_port: int = HEALTH_PORT,
     max_connections: int = 20_000,
     drain: timedelta = _DRAIN,
+    balancers: int = 1,
     timing: Timing = TIMING,
     layout: Layout = LAYOUT,
 ) -> WatchedFile:
@@ -56,6 +58,8 @@ def configuration(
             default 20000, which may take 700 MB when all are busy. Fewer where the system grants
             fewer open files than twice as many.
         drain: how long sessions may go on in the old worker after a reload; default 30 minutes.
+        balancers: how many of them lead clients to the same servers at once; each sends a server
+            its part of the service's `max_connections`, rounded up. Default 1.
         timing: how fast failing servers are found.
         layout: where the files lie.
 
@@ -70,7 +74,9 @@ def configuration(
         _health(health_port),
     ]
     for listener in listeners:
-        pieces += [_listener(listener), _servers(listener, timing)]
+        # HAProxy counts a server's connections in each backend by itself.
+        shares = balancers * sum(other.to == listener.to for other in listeners)
+        pieces += [_listener(listener), _servers(listener, timing, shares)]
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
 
 
@@ -183,7 +189,19 @@ def _listener(listener: Listener) -> Text:
         f"backend {name}",
         f"timeout server {idle}",
         f"timeout tunnel {idle}",
+        *_waiting(listener),
         *check_lines(listener.to),
+    )
+
+
+def _waiting(listener: Listener) -> Sequence[str]:
+    if listener.to.max_connections is None:
+        return ()
+    return (
+        # Unless it is said, HAProxy takes the time for connecting, which is far shorter.
+        f"timeout queue {_time(listener.queue, f'Listener({listener.port}): queue')}",
+        # Who has gone away waits no longer, nor is its place in the queue a figure to scale by.
+        "option abortonclose",
     )
 
 
@@ -200,12 +218,12 @@ def _bound(port: int) -> Sequence[str]:
     )
 
 
-def _servers(listener: Listener, timing: Timing) -> ServerLines:
+def _servers(listener: Listener, timing: Timing, shares: int) -> ServerLines:
     # tcp-ut is kept only beside a literal address; in default-server it is silently ignored.
-    limit = _time(timing.unacknowledged, "unacknowledged")
-    return ServerLines(
-        service=listener.to, line=f"    server {{name}} {{address}}:{{port}} tcp-ut {limit}\n"
-    )
+    line = "server {name} {address}:{port} tcp-ut " + _time(timing.unacknowledged, "unacknowledged")
+    if listener.to.max_connections is not None:
+        line += f" maxconn {ceil(listener.to.max_connections / shares)}"
+    return ServerLines(service=listener.to, line=f"    {line}\n")
 
 
 def _section(head: str, *lines: str) -> Text:

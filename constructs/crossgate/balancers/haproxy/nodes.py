@@ -127,7 +127,8 @@ class HAProxyNodes(Construct):
             )
             # Every address, so that an operator's range can be let in: the firewall is closed to
             # all, and the page asks for a login.
-            file = configuration(self.listeners, stats_address="*")
+            at_once = counts[cloud] if cloud.spreads_clients else 1
+            file = configuration(self.listeners, stats_address="*", balancers=at_once)
             document = Document.merge(
                 haproxy_document(stats_password=random_password(child, "stats")),
                 discovery.agent(cloud, ()),

@@ -136,6 +136,11 @@ class AwsCloud(Construct):
         """Whether CloudWatch is told of them."""
         return self.balancer_metrics
 
+    @property
+    def spreads_clients(self) -> bool:
+        """A network load balancer does."""
+        return True
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why AWS cannot build `spec`: an unknown size, a tag, user data too long."""
         if isinstance(spec, ScalingSpec):

@@ -138,6 +138,11 @@ class OpenStackCloud(Construct):
         """Whether its groups are kept: the keeper scales by what the balancers see."""
         return self.profile.heat and self.healing is not None
 
+    @property
+    def spreads_clients(self) -> bool:
+        """Octavia does."""
+        return True
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
         if isinstance(spec, ScalingSpec):

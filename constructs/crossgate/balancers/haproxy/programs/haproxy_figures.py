@@ -1,4 +1,4 @@
-"""Tells the cluster what this balancer sees of each service: the connections to it.
+"""Tells the cluster what this balancer sees of each service: connections, those that wait too.
 
     haproxy_figures.py SETTINGS
 
@@ -21,22 +21,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SECONDS = 10
-# "show stat" in HAProxy's management guide: every proxy, of type backend.
-_QUESTION = b"show stat -1 2 -1\n"
+# "show stat" in HAProxy's management guide: every proxy, of types backend and server.
+QUESTION = b"show stat -1 6 -1\n"
 
 
 def figures(said: str, service_of: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """Return what is seen of each service.
+
+    `connections` are those that clients have opened, `queue` those among them that wait for a
+    server that has room.
 
     Args:
         said: HAProxy's answer, a table in CSV.
         service_of: the service of each backend.
 
     """
-    found = {service: {"connections": 0} for service in service_of.values()}
+    found = {service: {"connections": 0, "queue": 0} for service in service_of.values()}
     for row in csv.DictReader(said.strip()[2:].splitlines()):  # the head begins with "# "
         service = service_of.get(row["pxname"])
-        if service is not None:
+        if service is None:
+            continue
+        # Who waits for one server stands in its row, who waits for any in the backend's.
+        found[service]["queue"] += int(row["qcur"] or 0)
+        if row["svname"] == "BACKEND":
             found[service]["connections"] += int(row["scur"] or 0)
     return found
 
@@ -46,8 +53,9 @@ def added_up(seen: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[
     found: dict[str, dict[str, int]] = {}
     for one in seen:
         for service, counted in one.items():
-            before = found.get(service, {"connections": 0})["connections"]
-            found[service] = {"connections": before + counted["connections"]}
+            total = found.setdefault(service, {})
+            for figure, number in counted.items():
+                total[figure] = total.get(figure, 0) + number
     return found
 
 
@@ -58,7 +66,7 @@ def old_workers(master: str) -> list[str]:
     _, _, old = ask(master, b"show proc\n").partition("# old workers")
     rows = [line.split() for line in old.partition("#")[0].splitlines()]
     pids = [row[0] for row in rows if row and row[0].isdigit()]
-    return [ask(master, f"@!{pid} ".encode() + _QUESTION) for pid in pids]
+    return [ask(master, f"@!{pid} ".encode() + QUESTION) for pid in pids]
 
 
 def ask(path: str, question: bytes) -> str:
@@ -80,7 +88,7 @@ def main(path: str) -> None:
     before = ""
     while True:
         try:
-            said = [ask(settings["socket"], _QUESTION), *old_workers(settings["master"])]
+            said = [ask(settings["socket"], QUESTION), *old_workers(settings["master"])]
             seen = added_up(figures(one, settings["service_of"]) for one in said)
             told = json.dumps({"at": round(time.time()), "services": seen})
             subprocess.run(  # noqa: S603  (the cluster's own program)
