@@ -67,6 +67,8 @@ PUBLIC = [
     "Service",
     "ServiceFile",
     "Spot",
+    "Step",
+    "Steps",
     "SynthesisError",
     "TcpCheck",
     "Termination",

@@ -16,7 +16,7 @@ from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand, Spot
-from crossgate.model.scaling import Scaling
+from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
@@ -158,6 +158,7 @@ class AutoScalingGroup(Construct):
                 watch=discovery.watch if discovery else None,
                 health=healths[cloud],
                 service=service.name,
+                max_connections=service.max_connections,
                 market=markets[cloud],
                 refresh=refreshes[cloud],
                 termination=terminations[cloud],
@@ -170,6 +171,7 @@ class AutoScalingGroup(Construct):
         self.connections = Connections(path)
         self.ids: dict[Cloud, str] = {}
         self._specs = specs
+        self._scalings: dict[Cloud, list[Scaling | Steps]] = {cloud: [] for cloud in self.clouds}
         self._children: dict[Cloud, Construct] = {}
         for cloud, spec in specs.items():
             child = self._children[cloud] = Construct(self, cloud.name)
@@ -227,19 +229,48 @@ class AutoScalingGroup(Construct):
             clouds=clouds,
         )
 
-    def scale(self, scaling: Scaling, *, clouds: Sequence[Cloud] | None = None) -> None:
+    def scale_on_queue(
+        self,
+        *,
+        target: float,
+        cooldown: timedelta = timedelta(minutes=1),
+        calm: timedelta = timedelta(minutes=5),
+        shrink: bool = True,
+        clouds: Sequence[Cloud] | None = None,
+    ) -> None:
+        """Let the group grow when more than `target` connections for each machine wait.
+
+        They wait in the balancers while every machine has its `Service(max_connections=...)`. The
+        group shrinks when all connections, with a tenth to spare, fit in fewer machines. Arguments
+        and errors are those of `scale_on_cpu`; the service must have a limit.
+        """
+        self.scale(
+            Scaling(on="queue", target=target, cooldown=cooldown, calm=calm, shrink=shrink),
+            clouds=clouds,
+        )
+
+    def scale(self, scaling: Scaling | Steps, *, clouds: Sequence[Cloud] | None = None) -> None:
         """Let the group grow and shrink by a figure; with several, the one that asks for most wins.
 
         Args:
-            scaling: the figure and its target.
+            scaling: the figure, and its target or the steps at its bounds.
             clouds: where; default all of the group's.
 
         Raises:
-            ConfigError: the size is fixed or follows that already, or a cloud cannot do it.
+            ConfigError: the size is fixed or follows that figure already, steps would make it swing
+                without end, nobody can wait for the service, or a cloud cannot do it.
 
         """
         path = path_of(self)
-        checked(Scaling, scaling, argument="scaling", path=path)
+        checked((Scaling, Steps), scaling, argument="scaling", path=path)
+        if scaling.on == "queue" and self.service.max_connections is None:
+            raise ConfigError(
+                "nobody waits for a machine that takes any number of connections",
+                path=path,
+                got="scaling on queue",
+                want=f"a limit for each machine of {self.service.name!r}",
+                do="Service(max_connections=...): so many that one machine serves well",
+            )
         asked: list[tuple[Cloud, ScalingSpec]] = []
         for cloud in self.clouds if clouds is None else clouds:
             if cloud not in self._specs:
@@ -250,24 +281,49 @@ class AutoScalingGroup(Construct):
                     want=f"some of {', '.join(one.name for one in self.clouds)}",
                 )
             spec = self._specs[cloud]
-            if spec.capacity.minimum == spec.capacity.most:
+            _refuse_size(scaling, spec.capacity, f"{path}/{cloud.name}")
+            others = tuple(self._scalings[cloud])
+            if any(other.on == scaling.on for other in others):
                 raise ConfigError(
-                    "the size is fixed",
+                    f"the size follows {scaling.on} already",
                     path=f"{path}/{cloud.name}",
-                    got=f"Capacity({spec.capacity.minimum})",
-                    want=f"a range, such as Capacity({spec.capacity.minimum}, "
-                    f"{2 * spec.capacity.minimum})",
+                    got=scaling,
+                    want="one target, or one list of steps, for each figure",
                 )
-            asked.append((cloud, ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling)))
+            asked.append(
+                (
+                    cloud,
+                    ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling, others=others),
+                )
+            )
         refuse(path, asked)
         for cloud, one in asked:
             cloud.scale(self._children[cloud], f"scale-on-{scaling.on}", one)
+            self._scalings[cloud].append(scaling)
 
     def _document(self, cloud: Cloud, boot: Sequence[Document]) -> Document:
         parts = [service_document(self.service), *boot]
         if self.discovery:
             parts.append(self.discovery.agent(cloud, [self.service]))
         return Document.merge(*parts)
+
+
+def _refuse_size(scaling: Scaling | Steps, capacity: Capacity, path: str) -> None:
+    if capacity.minimum == capacity.most:
+        raise ConfigError(
+            "the size is fixed",
+            path=path,
+            got=f"Capacity({capacity.minimum})",
+            want=f"a range, such as Capacity({capacity.minimum}, {2 * capacity.minimum})",
+        )
+    swings = scaling.swings(capacity.minimum) if isinstance(scaling, Steps) else None
+    if swings:
+        raise ConfigError(
+            "the group would grow again by what made it shrink",
+            path=path,
+            got=swings,
+            do="lower at_most=, raise at_least=, or remove fewer",
+        )
 
 
 def _refuse_taken(service: Service, discovery: Discovery | None, path: str) -> None:

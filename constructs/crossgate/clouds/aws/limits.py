@@ -33,6 +33,9 @@ GROUP_NAME = 255
 TEMPLATE_NAME = 128
 """Launch template names."""
 
+ALARM_NAME = 255
+"""CloudWatch alarm names (PutMetricAlarm, `AlarmName`)."""
+
 RULE_DESCRIPTION = 255
 """Characters in the description of a security group rule."""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.contracts import Firewall
     from crossgate.model.machine import Image
-    from crossgate.model.scaling import Scaling
+    from crossgate.model.scaling import Scaling, Steps
 
 
 _DEFAULT_HEALING = Healing()
@@ -111,7 +111,7 @@ class OpenStackCloud(Construct):
         self.key_pair = key_pair
         self.region = region or profile.region
         self.healing = healing
-        self.scalings: dict[str, list[Scaling]] = {}
+        self.scalings: dict[str, list[Scaling | Steps]] = {}
         self.tags = dict(tags or {})
         self.names = Names()
         self.provider = OpenStackProvider(
@@ -146,7 +146,7 @@ class OpenStackCloud(Construct):
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
         if isinstance(spec, ScalingSpec):
-            return keeper.scaling_refusals(self, spec)
+            return [*keeper.scaling_refusals(self, spec), *group.scaling_refusals(spec)]
         found: list[RefusedError] = []
         try:
             check_tags(spec.tags, spec.name)
