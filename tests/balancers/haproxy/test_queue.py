@@ -151,6 +151,10 @@ class Client:
             raise ConnectionResetError
         return True
 
+    def says_no_more(self) -> None:
+        """Close its own half of the connection."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         self._socket.close()
 
@@ -234,6 +238,16 @@ def test_who_goes_away_waits_no_longer(listening, clients, layout):
     assert seen(layout, listener)["queue"] == 1
     third.close()
     assert until(lambda: seen(layout, listener) == {"connections": 2, "queue": 0})
+
+
+@pytest.mark.live
+@pytest.mark.root
+def test_who_says_it_has_no_more_to_say_waits_no_longer_either(listening, clients, layout):
+    listener = listening()
+    *_, third = clients(listener.port, 3)
+    third.says_no_more()
+    with pytest.raises(ConnectionResetError):
+        third.served(5)
 
 
 @pytest.mark.live

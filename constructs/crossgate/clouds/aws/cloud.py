@@ -76,8 +76,9 @@ class AwsCloud(Construct):
             key_pair: name of an EC2 key pair for SSH; default: none.
             extra_sizes: instance types that AWS has had since crossgate's list was made.
             balancer_metrics: whether CloudWatch is told how many connections the balancers have
-                to each service, which `scale_on_connections` needs: a custom metric for each
-                service, which AWS charges for. Default False.
+                to each service and how many wait, which `scale_on_connections` and
+                `scale_on_queue` need: two custom metrics for each service, which AWS charges for.
+                Default False.
             tags: put on everything in this cloud.
 
         Raises:
@@ -227,7 +228,7 @@ class AwsCloud(Construct):
         return health.judged(self, spot.heard(spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
-        """Make a target tracking policy of the group."""
+        """Make a target tracking policy of the group, or policies of steps with their alarms."""
         claim(scope, id)
         scaling.scale(self, Construct(scope, id), spec)
 
