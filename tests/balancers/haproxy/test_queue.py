@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import json
 import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +22,7 @@ import pytest
 
 from crossgate import AutoScalingGroup, ConsulServers, HAProxyNodes, NullCloud
 from crossgate.balancers.haproxy.config import configuration
+from crossgate.balancers.haproxy.programs import haproxy_figures
 from crossgate.balancers.haproxy.programs.haproxy_figures import (
     QUESTION,
     added_up,
@@ -96,6 +100,25 @@ def test_the_balancers_that_get_clients_at_once_share_a_server(stack, at_once, s
         if isinstance(asked, MachinesSpec) and asked.name == "test-edge"
     )
     assert maxconn(spec.document) == [share]
+
+
+@pytest.mark.parametrize(("service", "there"), [(API, True), (FREE, False)])
+def test_where_nobody_asks_for_figures_limits_alone_bring_the_program(stack, service, there):
+    class Mute(NullCloud):
+        needs_figures = False
+
+    cloud = Mute(stack, "here")
+    consul = ConsulServers(stack, "consul", clouds=[cloud])
+    AutoScalingGroup(stack, "api", clouds=[cloud], service=service, discovery=consul)
+    listener = Listener(port=9000, to=service)
+    HAProxyNodes(stack, "edge", clouds=[cloud], discovery=consul, listeners=[listener])
+    (spec,) = (
+        asked
+        for asked in cloud.asked
+        if isinstance(asked, MachinesSpec) and asked.name == "test-edge"
+    )
+    units = [unit.name for unit in spec.document.units]
+    assert ("crossgate-haproxy-figures.service" in units) is there
 
 
 class Held:
@@ -180,6 +203,35 @@ def seen(layout: Layout, listener: Listener) -> dict[str, int]:
     return added_up(figures(one, service_of) for one in said)["api"]
 
 
+@contextlib.contextmanager
+def looking(layout: Layout, listener: Listener, folder: Path) -> Iterator[Path]:
+    """Run the program as a balancer does; what it tells comes into the file that is returned."""
+    told, settings = folder / "told.json", folder / "settings.json"
+    name = f"api-{listener.port}"
+    hears = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.stdin.read())"
+    said = {
+        "every": 1,
+        "limits": {name: API.max_connections},
+        "service_of": {name: "api"},
+        "master": layout.master,
+        "socket": layout.socket,
+        "watch": [sys.executable, "-c", hears, str(told)],
+    }
+    settings.write_text(json.dumps(said))
+    process = subprocess.Popen([sys.executable, haproxy_figures.__file__, settings])
+    try:
+        yield told
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def limit(layout: Layout) -> str:
+    """Return how many connections the newest process may send the server."""
+    rows = csv.DictReader(ask(layout.socket, QUESTION).strip()[2:].splitlines())
+    return next(row["slim"] for row in rows if row["svname"].startswith("port-"))
+
+
 def until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
     last = time.monotonic() + seconds
     while time.monotonic() < last:
@@ -252,8 +304,8 @@ def test_who_says_it_has_no_more_to_say_waits_no_longer_either(listening, client
 
 @pytest.mark.live
 @pytest.mark.root
-def test_after_a_reload_the_old_process_serves_those_that_wait_in_it_and_they_are_counted(
-    program: Path, layout: Layout, rendered, free_port, server, clients
+def test_after_a_reload_both_processes_are_counted_and_keep_to_one_limit(
+    program: Path, layout: Layout, rendered, free_port, server, clients, tmp_path
 ):
     layout = replace(layout, master=str(Path(layout.chroot).with_name("master.sock")))
     listener = Listener(port=free_port(), to=API)
@@ -271,14 +323,24 @@ def test_after_a_reload_the_old_process_serves_those_that_wait_in_it_and_they_ar
         assert until(lambda: len(old_workers(layout.master)) == 1)
         time.sleep(1)
         assert seen(layout, listener) == {"connections": 3, "queue": 1}
-        # The new process counts from none, so for a while the server has more than its limit.
-        fourth, fifth, sixth = clients(listener.port, 3)
-        assert (fourth.served(), fifth.served(), sixth.served(0.3)) == (True, True, False)
-        assert server.taken == 4
-        assert seen(layout, listener) == {"connections": 6, "queue": 2}
-        first.close()
-        assert third.served()
-        assert until(lambda: seen(layout, listener) == {"connections": 5, "queue": 1})
+        assert limit(layout) == "2", "the new process counts from none"
+        with looking(layout, listener, tmp_path) as told:
+            # It is told what the old one leaves, but one at least.
+            assert until(lambda: limit(layout) == "1")
+            fourth, fifth = clients(listener.port, 2)
+            assert (fourth.served(), fifth.served(0.3)) == (True, False)
+            assert server.taken == 3
+            both = {"connections": 5, "queue": 2}
+            assert until(lambda: json.loads(told.read_text())["services"] == {"api": both})
+            first.close()
+            assert third.served()
+            for old in (second, third):
+                old.close()
+            assert until(lambda: not old_workers(layout.master))
+            assert until(lambda: limit(layout) == "2")
+            (sixth,) = clients(listener.port, 1)
+            assert (fifth.served(), sixth.served(0.3)) == (True, False)
+            assert server.taken == 5
     finally:
         process.terminate()
         process.wait(20)

@@ -73,11 +73,26 @@ def configuration(
         _stats(stats_address, stats_port, layout),
         _health(health_port),
     ]
+    most = limits(listeners, balancers)
     for listener in listeners:
-        # HAProxy counts a server's connections in each backend by itself.
-        shares = balancers * sum(other.to == listener.to for other in listeners)
-        pieces += [_listener(listener), _servers(listener, timing, shares)]
+        pieces += [_listener(listener), _servers(listener, timing, most.get(listener.port))]
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
+
+
+def limits(listeners: Sequence[Listener], balancers: int) -> dict[int, int]:
+    """Return how many connections a listener sends to one server, by the listener's port.
+
+    HAProxy counts a server's connections in each backend by itself, so all backends of a service
+    have their part, rounded up. Listeners of services without a limit are left out.
+    """
+    return {
+        listener.port: ceil(
+            listener.to.max_connections
+            / (balancers * sum(other.to == listener.to for other in listeners))
+        )
+        for listener in listeners
+        if listener.to.max_connections is not None
+    }
 
 
 def backend(listener: Listener) -> str:
@@ -218,11 +233,11 @@ def _bound(port: int) -> Sequence[str]:
     )
 
 
-def _servers(listener: Listener, timing: Timing, shares: int) -> ServerLines:
+def _servers(listener: Listener, timing: Timing, most: int | None) -> ServerLines:
     # tcp-ut is kept only beside a literal address; in default-server it is silently ignored.
     line = "server {name} {address}:{port} tcp-ut " + _time(timing.unacknowledged, "unacknowledged")
-    if listener.to.max_connections is not None:
-        line += f" maxconn {ceil(listener.to.max_connections / shares)}"
+    if most is not None:
+        line += f" maxconn {most}"
     return ServerLines(service=listener.to, line=f"    {line}\n")
 
 

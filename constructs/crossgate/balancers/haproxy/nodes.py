@@ -133,7 +133,7 @@ class HAProxyNodes(Construct):
                 haproxy_document(stats_password=random_password(child, "stats")),
                 discovery.agent(cloud, ()),
                 discovery.keep(cloud, file),
-                *self._figures(cloud, discovery),
+                *self._figures(cloud, discovery, at_once),
                 *boot,
             )
             specs[cloud] = MachinesSpec(
@@ -165,10 +165,12 @@ class HAProxyNodes(Construct):
             for source in listener.allow_from:
                 self.connections.allow_from(source, port=listener.port)
 
-    def _figures(self, cloud: Cloud, discovery: Discovery) -> list[Document]:
-        if not cloud.needs_figures:
+    def _figures(self, cloud: Cloud, discovery: Discovery, balancers: int) -> list[Document]:
+        limited = any(listener.to.max_connections for listener in self.listeners)
+        if not (limited or cloud.needs_figures):
             return []
-        return [figures_document(self.listeners, discovery.watch)]
+        watch = discovery.watch if cloud.needs_figures else None
+        return [figures_document(self.listeners, watch, balancers=balancers)]
 
 
 def _checked_listeners(
