@@ -61,7 +61,7 @@ class Scaling:
         return self.shrink
 
 
-_Bound = Annotated[float, pydantic.Field(ge=0, strict=False, allow_inf_nan=False)]
+_Bound = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
 _Machines = Annotated[int, pydantic.Field(ge=1, le=1000)]
 
 
@@ -207,13 +207,18 @@ class Steps:
         return None
 
 
+# Names that no file has: what it has would stand in the place of an error.
+_TARGET = "Scaling"
+_STEPS = "Steps"
+
+
 def _kind(given: object) -> str:
     steps = "steps" in given if isinstance(given, Mapping) else isinstance(given, Steps)
-    return "steps" if steps else "target"
+    return _STEPS if steps else _TARGET
 
 
 Rule = Annotated[
-    Annotated[Scaling, pydantic.Tag("target")] | Annotated[Steps, pydantic.Tag("steps")],
+    Annotated[Scaling, pydantic.Tag(_TARGET)] | Annotated[Steps, pydantic.Tag(_STEPS)],
     pydantic.Discriminator(_kind),
 ]
 """What a group's size may follow."""
