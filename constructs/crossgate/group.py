@@ -20,6 +20,7 @@ from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
+from crossgate.policy import somebody_waits, steps_settle
 from crossgate.specs import GroupSpec, ScalingSpec
 from crossgate.terraform.engine import Construct, path_of
 from crossgate.terraform.naming import name_of
@@ -263,14 +264,7 @@ class AutoScalingGroup(Construct):
         """
         path = path_of(self)
         checked((Scaling, Steps), scaling, argument="scaling", path=path)
-        if scaling.on == "queue" and self.service.max_connections is None:
-            raise ConfigError(
-                "nobody waits for a machine that takes any number of connections",
-                path=path,
-                got="scaling on queue",
-                want=f"a limit for each machine of {self.service.name!r}",
-                do="Service(max_connections=...): so many that one machine serves well",
-            )
+        somebody_waits.check(scaling, self.service, path)
         asked: list[tuple[Cloud, ScalingSpec]] = []
         for cloud in self.clouds if clouds is None else clouds:
             if cloud not in self._specs:
@@ -281,7 +275,16 @@ class AutoScalingGroup(Construct):
                     want=f"some of {', '.join(one.name for one in self.clouds)}",
                 )
             spec = self._specs[cloud]
-            _refuse_size(scaling, spec.capacity, f"{path}/{cloud.name}")
+            if spec.capacity.minimum == spec.capacity.most:
+                raise ConfigError(
+                    "the size is fixed",
+                    path=f"{path}/{cloud.name}",
+                    got=f"Capacity({spec.capacity.minimum})",
+                    want=f"a range, such as Capacity({spec.capacity.minimum}, "
+                    f"{2 * spec.capacity.minimum})",
+                )
+            if isinstance(scaling, Steps):
+                steps_settle.check(scaling, spec.capacity.minimum, f"{path}/{cloud.name}")
             others = tuple(self._scalings[cloud])
             if any(other.on == scaling.on for other in others):
                 raise ConfigError(
@@ -290,12 +293,8 @@ class AutoScalingGroup(Construct):
                     got=scaling,
                     want="one target, or one list of steps, for each figure",
                 )
-            asked.append(
-                (
-                    cloud,
-                    ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling, others=others),
-                )
-            )
+            one = ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling, others=others)
+            asked.append((cloud, one))
         refuse(path, asked)
         for cloud, one in asked:
             cloud.scale(self._children[cloud], f"scale-on-{scaling.on}", one)
@@ -306,24 +305,6 @@ class AutoScalingGroup(Construct):
         if self.discovery:
             parts.append(self.discovery.agent(cloud, [self.service]))
         return Document.merge(*parts)
-
-
-def _refuse_size(scaling: Scaling | Steps, capacity: Capacity, path: str) -> None:
-    if capacity.minimum == capacity.most:
-        raise ConfigError(
-            "the size is fixed",
-            path=path,
-            got=f"Capacity({capacity.minimum})",
-            want=f"a range, such as Capacity({capacity.minimum}, {2 * capacity.minimum})",
-        )
-    swings = scaling.swings(capacity.minimum) if isinstance(scaling, Steps) else None
-    if swings:
-        raise ConfigError(
-            "the group would grow again by what made it shrink",
-            path=path,
-            got=swings,
-            do="lower at_most=, raise at_least=, or remove fewer",
-        )
 
 
 def _refuse_taken(service: Service, discovery: Discovery | None, path: str) -> None:

@@ -84,20 +84,6 @@ def test_steps_of_processors_are_shares():
     assert Steps(on="cpu", steps=steps).adding == [(0.6, 1)]
 
 
-@pytest.mark.parametrize(("least", "swings"), [(1, True), (2, False)])
-def test_a_small_group_would_grow_again_by_what_made_it_shrink(least, swings):
-    # 150 for each of 2 machines is 300 for one that is left, or 225 for each of 2 of 3.
-    steps = Steps(on="connections", steps=[Step(at_least=250, add=1), Step(at_most=150, remove=1)])
-    assert bool(steps.swings(least)) is swings
-
-
-def test_the_way_a_group_would_swing_is_said():
-    steps = Steps(on="connections", steps=[Step(at_least=100, add=1), Step(at_most=80, remove=2)])
-    assert steps.swings(2) == (
-        "80 for each of 4 machines is 160 for each of 2, and at 100 some are added"
-    )
-
-
 def test_a_target_of_waiting_connections_is_above_none():
     with pytest.raises(ConfigError, match="Scaling: target"):
         Scaling(on="queue", target=0)

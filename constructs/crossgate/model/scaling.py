@@ -191,21 +191,6 @@ class Steps:
         """Whether machines go by it."""
         return bool(self.removing)
 
-    def swings(self, least: int) -> str | None:
-        """Return how a group of `least` machines or more would grow again by what it shrank by.
-
-        The fewer machines there are the more each of them gets of what is taken away.
-        """
-        for bound, machines in self.removing:
-            left = max(1, least)
-            after = bound * (left + machines) / left
-            if self.adding and after >= self.adding[0][0]:
-                return (
-                    f"{bound:g} for each of {left + machines} machines is {after:g} for each of "
-                    f"{left}, and at {self.adding[0][0]:g} some are added"
-                )
-        return None
-
 
 # Names that no file has: what it has would stand in the place of an error.
 _TARGET = "Scaling"

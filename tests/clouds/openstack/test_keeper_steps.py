@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from crossgate.clouds.aws.steps import intervals
@@ -16,6 +16,9 @@ from crossgate.clouds.openstack.programs.heat_keeper.load import Load, load_of
 from crossgate.clouds.openstack.programs.heat_keeper.log import Log
 from crossgate.clouds.openstack.programs.heat_keeper.notes import Notes
 from crossgate.clouds.openstack.programs.heat_keeper.rules import Rules, Scale, Steps
+from crossgate.errors import PolicyError
+from crossgate.model import scaling as model
+from crossgate.policy import steps_settle
 from tests.clouds.openstack.test_heat_keeper import (
     NOW,
     RULES,
@@ -239,3 +242,26 @@ def test_a_step_starts_and_ends_within_the_bounds(adding, changes, connections, 
     if by < 0:
         left = max(1, size + by)  # Heat's own bound
         assert steps.more(Load(connections), left) == 0, "it would grow again by the same load"
+
+
+@given(rising(3), rising(3), st.integers(1, 5), st.integers(0, 35), st.integers(0, 10_000))
+def test_steps_that_may_be_written_never_swing_whoever_takes_them(
+    adding, changes, least, more, connections
+):
+    assume(changes[-1][0] < adding[0][0])
+    removing = [(bound, n) for (bound, _), (_, n) in zip(changes[::-1], changes, strict=True)]
+    written = model.Steps(
+        on="connections",
+        steps=[
+            *(model.Step(at_least=bound, add=n) for bound, n in adding),
+            *(model.Step(at_most=bound, remove=n) for bound, n in removing),
+        ],
+    )
+    try:
+        steps_settle.check(written, least, "api")
+    except PolicyError:
+        reject()
+    steps = replace(STEPS, adding=written.adding, removing=written.removing)
+    size, load = least + more, Load(connections)
+    left = max(least, size - (steps.fewer(load, size) or 0))
+    assert left == size or steps.more(load, left) == 0
