@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -174,6 +175,25 @@ def test_rules_are_read_as_they_are_written():
     queue, steps = Rules.of(made).scale
     assert (type(queue), type(steps)) == (Scale, Steps)
     assert (queue.room, steps.adding) == (100, [[200, 1]])
+
+
+HEATS = """
+import json, sys
+from heat.scaling.scalingutil import calculate_new_capacity
+kind = "change_in_capacity"
+asked = json.load(sys.stdin)
+print(json.dumps([calculate_new_capacity(n, by, kind, None, 2, 6) for n, by in asked]))
+"""
+
+
+@pytest.mark.openstack
+def test_heat_keeps_a_jump_within_the_bounds_and_does_what_fits_of_it():
+    jumps = [(size, by) for size in range(2, 7) for by in (-3, -1, 1, 3)]
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", HEATS],
+        input=json.dumps(jumps), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [min(max(size + by, 2), 6) for size, by in jumps]
 
 
 # The same answer in both clouds, at every figure.
