@@ -336,8 +336,8 @@ def test_after_a_reload_both_processes_are_counted_and_keep_to_one_limit(
             assert third.served()
             for old in (second, third):
                 old.close()
-            assert until(lambda: not old_workers(layout.master))
-            assert until(lambda: limit(layout) == "2")
+            assert until(lambda: not old_workers(layout.master), 20)
+            assert until(lambda: limit(layout) == "2", 20)
             (sixth,) = clients(listener.port, 1)
             assert (fifth.served(), sixth.served(0.3)) == (True, False)
             assert server.taken == 5

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _SECONDS = 10
+_ANSWER_SECONDS = 2.0
+"""A process that ends while it is asked may never answer."""
+
 _LOOK_SECONDS = 1.0
 """A process that has just started may send a server too much for so long."""
 
@@ -102,7 +105,7 @@ def old_workers(master: str) -> list[str]:
 def ask(path: str, question: bytes) -> str:
     """Return HAProxy's answer."""
     with socket.socket(socket.AF_UNIX) as asked:
-        asked.settimeout(_SECONDS)
+        asked.settimeout(_ANSWER_SECONDS)
         asked.connect(path)
         asked.sendall(question)
         # The master answers as long as somebody may ask.
