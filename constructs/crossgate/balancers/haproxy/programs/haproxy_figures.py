@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 10
 _ANSWER_SECONDS = 2.0
-"""A process that ends while it is asked may never answer."""
+"""The next look is soon: no process, which may be ending, is waited for longer."""
 
 _LOOK_SECONDS = 1.0
 """A process that has just started may send a server too much for so long."""
