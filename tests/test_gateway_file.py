@@ -1,11 +1,21 @@
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from crossgate import FileError, Gateway, SynthesisError, gateway_file, gateway_text
+from crossgate import (
+    FileError,
+    Gateway,
+    Scaling,
+    Step,
+    Steps,
+    SynthesisError,
+    gateway_file,
+    gateway_text,
+)
 from tools import gateway_schema
 from tools.toolbox import ROOT
 
@@ -267,6 +277,54 @@ def test_a_wrong_time_names_its_place_in_the_file(tmp_path):
     capacity = {"minimum": 2, "scheduled": [SCHEDULED | {"minimum": 4, "at": "7 am"}]}
     with pytest.raises(FileError, match=r"services\[0\]\.capacity\.scheduled\[0\]\.at"):
         gateway_file.read(write(tmp_path, changed("services", 0, "capacity", value=capacity)))
+
+
+SCALED = [
+    {"on": "cpu", "target": 0.6},
+    {
+        "on": "connections",
+        "steps": [{"at_least": 200, "add": 1}, {"at_least": 400, "add": 3}],
+        "calm": "10m",
+    },
+]
+
+
+def test_a_file_says_targets_and_steps(tmp_path):
+    data = changed("services", 0, "scaling", value=SCALED)
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    assert gateway_file.read(write(tmp_path, data)).services[0].scaling["aws"] == (
+        Scaling(on="cpu", target=0.6),
+        Steps(
+            on="connections",
+            steps=[Step(at_least=200, add=1), Step(at_least=400, add=3)],
+            calm=timedelta(minutes=10),
+        ),
+    )
+
+
+def test_a_file_says_what_a_machine_takes_and_how_long_others_wait(tmp_path):
+    data = changed("services", 0, "max_connections", value=100)
+    data["listeners"][0]["queue"] = "10s"
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    (listener,) = gateway_file.read(write(tmp_path, data)).listeners
+    assert (listener.to.max_connections, listener.queue) == (100, timedelta(seconds=10))
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ({"on": "queue", "steps": [{"add": 1}]}, "scaling[0].steps[0]: is not one bound"),
+        ({"on": "queue", "steps": [{"at_least": "5", "add": 1}]}, "scaling[0].steps[0].at_least"),
+        ({"on": "queue", "steps": []}, "scaling[0].Steps: says no step"),
+        ({"on": "queue"}, "scaling[0].target: is required"),
+        ({"on": "memory", "target": 1}, "scaling[0].on"),
+        ({"on": "cpu", "target": 0.6, "step": []}, "scaling[0].step: is not known here"),
+    ],
+)
+def test_a_wrong_rule_names_its_place_in_the_file(tmp_path, rule, says):
+    with pytest.raises(FileError) as caught:
+        gateway_file.read(write(tmp_path, changed("services", 0, "scaling", value=[rule])))
+    assert says in str(caught.value)
 
 
 def test_per_cloud_values_override_one_cloud(tmp_path):

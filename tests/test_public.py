@@ -69,6 +69,8 @@ PUBLIC = [
     "Service",
     "ServiceFile",
     "Spot",
+    "Step",
+    "Steps",
     "SynthesisError",
     "TcpCheck",
     "Termination",

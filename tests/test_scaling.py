@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from crossgate import (
     ConsulServers,
     Gateway,
     GroupPlan,
+    InstanceRefresh,
     Listener,
     NullCloud,
     OpenStackCloud,
@@ -23,12 +25,15 @@ from crossgate import (
     RefusedError,
     Scaling,
     Service,
+    Step,
+    Steps,
     Termination,
 )
 from tests.clouds.openstack.ids import EXTERNAL, IMAGE
 from tests.clouds.openstack.test_group import template
 
 API = Service(name="api", port=9190, command=["/usr/bin/api"])
+LIMITED = replace(API, max_connections=100)
 POLICY = "aws_autoscaling_policy"
 
 
@@ -61,9 +66,11 @@ def nova(stack):
     )
 
 
-def group(stack, *clouds, **changes):
+def group(stack, *clouds, service=API, **changes):
     consul = ConsulServers(stack, "consul", clouds=clouds)
-    return AutoScalingGroup(stack, "api", clouds=clouds, service=API, discovery=consul, **changes)
+    return AutoScalingGroup(
+        stack, "api", clouds=clouds, service=service, discovery=consul, **changes
+    )
 
 
 def policy(made):
@@ -187,7 +194,7 @@ def test_a_fixed_size_follows_nothing(stack, aws):
 def test_the_same_figure_twice_is_refused(stack, aws):
     once = group(stack, aws)
     once.scale_on_cpu(target=0.6)
-    with pytest.raises(ConfigError, match="the id is taken"):
+    with pytest.raises(ConfigError, match="the size follows cpu already"):
         once.scale_on_cpu(target=0.7)
 
 
@@ -255,3 +262,226 @@ def test_a_group_whose_machines_are_protected_is_not_told_to_shrink(stack, aws):
         group.scale_on_cpu()
     assert "scale_on_cpu(..., shrink=False)" in str(caught.value)
     group.scale_on_cpu(shrink=False)
+
+
+# Those that wait.
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Scaling(on="queue", target=5),
+        Steps(on="queue", steps=[Step(at_least=5, add=1)]),
+    ],
+)
+def test_nobody_waits_for_a_service_without_a_limit(stack, aws, nova, rule):
+    with pytest.raises(ConfigError, match=r"any number of connections(.|\n)*max_connections="):
+        group(stack, aws, nova).scale(rule)
+
+
+def test_in_openstack_the_keeper_knows_how_many_connections_a_machine_takes(stack, synth, nova):
+    group(stack, nova, service=LIMITED).scale_on_queue(target=5)
+    (rule,) = rules(synth())["scale"]
+    assert (rule["on"], rule["target"], rule["room"]) == ("queue", 5, 100)
+
+
+def series(made):
+    tracking = policy(made)["target_tracking_configuration"]
+    return {one["id"]: one for one in tracking["customized_metric_specification"]["metrics"]}
+
+
+def test_on_aws_those_that_wait_are_divided_by_the_machines(stack, synth):
+    aws = on_aws(stack, balancer_metrics=True)
+    group(stack, aws, service=LIMITED).scale_on_queue(target=5, shrink=False)
+    made = synth()
+    assert policy(made)["target_tracking_configuration"]["target_value"] == 5
+    assert series(made)["each"]["expression"] == "queue / machines"
+    assert series(made)["queue"]["metric_stat"]["metric"]["metric_name"] == "Queue"
+
+
+def IF(condition, true, false):  # noqa: N802  (as CloudWatch writes it)
+    return true if condition else false
+
+
+@pytest.fixture
+def cloudwatch(stack, synth):
+    """Return what CloudWatch makes of connections, of those that wait, and of machines."""
+    aws = on_aws(stack, balancer_metrics=True)
+    group(stack, aws, service=LIMITED).scale_on_queue(target=5)
+    asked = [one for one in series(synth()).values() if "expression" in one]
+
+    def value(connections, queue, machines):
+        known = {"connections": connections, "queue": queue, "machines": machines, "IF": IF}
+        for one in asked:
+            known[one["id"]] = eval(one["expression"], {"__builtins__": {}}, known)  # noqa: S307
+        return known[next(one["id"] for one in asked if one["return_data"])]
+
+    return value
+
+
+@pytest.mark.parametrize(
+    ("connections", "queue", "machines", "value"),
+    [
+        (230, 30, 2, 15),  # three times as many wait as may
+        (210, 10, 2, 5),  # just as many as may
+        (200, 0, 2, 5),  # nobody waits, and all is full: neither more nor fewer
+        (180, 0, 2, 5),  # nine tenths of it are full
+        (90, 0, 2, 2.5),  # one machine would take them, with a tenth to spare
+        (0, 0, 2, 0),
+    ],
+)
+def test_on_aws_a_full_group_does_not_shrink_for_that_nobody_waits(
+    cloudwatch, connections, queue, machines, value
+):
+    assert cloudwatch(connections, queue, machines) == pytest.approx(value)
+
+
+# Steps.
+
+UP = [Step(at_least=200, add=1), Step(at_least=400, add=3)]
+STEPS = Steps(on="connections", steps=[*UP, Step(at_most=50, remove=1)])
+
+
+def test_in_openstack_the_steps_lie_with_the_group(stack, synth, nova):
+    group(stack, nova).scale(STEPS)
+    assert rules(synth())["scale"] == [
+        {
+            "on": "connections",
+            "adding": [[200, 1], [400, 3]],
+            "removing": [[50, 1]],
+            "cooldown": 60,
+            "calm": 300,
+        }
+    ]
+
+
+def test_in_openstack_each_change_has_a_policy_of_its_own(stack, synth, nova):
+    group(stack, nova).scale(STEPS)
+    changes = {
+        name: made["properties"]["scaling_adjustment"]
+        for name, made in template(synth())["resources"].items()
+        if made["type"] == "OS::Heat::ScalingPolicy"
+    }
+    assert changes == {"scale-up": 1, "scale-up-3": 3, "scale-down": -1}
+
+
+def stepped(made):
+    """Return the step policies and the alarms, each by what it does."""
+    policies = {one["name"]: one for one in made["resource"][POLICY].values()}
+    alarms = {
+        one["alarm_name"].removeprefix("test-api-"): one
+        for one in made["resource"]["aws_cloudwatch_metric_alarm"].values()
+    }
+    return policies, alarms
+
+
+@pytest.fixture
+def on_both_sides(stack, synth):
+    group(stack, on_aws(stack, balancer_metrics=True)).scale(STEPS)
+    return stepped(synth())
+
+
+def test_on_aws_a_policy_has_the_steps_from_the_first_bound_on(on_both_sides):
+    policies, _ = on_both_sides
+    assert policies["connections-add"]["step_adjustment"] == [
+        {
+            "scaling_adjustment": 1,
+            "metric_interval_lower_bound": "0",
+            "metric_interval_upper_bound": "200",
+        },
+        {"scaling_adjustment": 3, "metric_interval_lower_bound": "200"},
+    ]
+    assert policies["connections-remove"]["step_adjustment"] == [
+        {"scaling_adjustment": -1, "metric_interval_upper_bound": "0"}
+    ]
+
+
+def test_on_aws_an_alarm_has_each_policy_do_its_work(on_both_sides):
+    _, alarms = on_both_sides
+    up, down = alarms["connections-add"], alarms["connections-remove"]
+    assert (up["comparison_operator"], up["threshold"]) == ("GreaterThanOrEqualToThreshold", 200)
+    assert (down["comparison_operator"], down["threshold"]) == ("LessThanOrEqualToThreshold", 50)
+    assert (up["evaluation_periods"], down["evaluation_periods"]) == (1, 5)
+    assert ["_add_" in one["alarm_actions"][0] for one in (up, down)] == [True, False]
+
+
+def test_on_aws_a_minute_without_a_figure_changes_nothing(on_both_sides):
+    _, alarms = on_both_sides
+    assert {one["treat_missing_data"] for one in alarms.values()} == {"notBreaching"}
+
+
+def test_on_aws_the_quiet_time_starts_anew_when_the_size_changes(on_both_sides):
+    _, alarms = on_both_sides
+    (calm,) = (q for q in alarms["connections-remove"]["metric_query"] if q["return_data"])
+    assert calm["expression"] == "IF(DIFF(machines) == 0, each, 51)"
+
+
+def test_on_aws_a_cooldown_is_how_long_new_machines_warm_up(stack, synth):
+    aws = on_aws(stack, balancer_metrics=True)
+    group(stack, aws).scale(replace(STEPS, cooldown=timedelta(minutes=20)))
+    policies, alarms = stepped(synth())
+    assert policies["connections-add"]["estimated_instance_warmup"] == 1200
+    assert alarms["connections-remove"]["evaluation_periods"] == 20
+
+
+def test_on_aws_processors_are_measured_in_percent_every_five_minutes(stack, synth, aws):
+    steps = [Step(at_least=0.6, add=1), Step(at_least=0.8, add=2), Step(at_most=0.2, remove=1)]
+    group(stack, aws).scale(Steps(on="cpu", steps=steps, calm=timedelta(minutes=15)))
+    policies, alarms = stepped(synth())
+    assert [one["threshold"] for one in alarms.values()] == [60, 20]
+    assert policies["cpu-add"]["step_adjustment"][1]["metric_interval_lower_bound"] == "20"
+    assert alarms["cpu-remove"]["evaluation_periods"] == 3
+    periods = {
+        q["metric"]["period"] for a in alarms.values() for q in a["metric_query"] if "metric" in q
+    }
+    assert periods == {300}
+
+
+BOTH = [STEPS, Steps(on="cpu", steps=[Step(at_least=0.6, add=1), Step(at_most=0.1, remove=1)])]
+ONE_MAY = [STEPS, Scaling(on="cpu", target=0.6, shrink=False)]
+
+
+def test_on_aws_no_two_figures_let_machines_go_when_one_does_it_in_steps(stack):
+    made = group(stack, on_aws(stack, balancer_metrics=True))
+    made.scale(BOTH[0])
+    with pytest.raises(RefusedError, match=r"by connections and by cpu(.|\n)*shrink=False"):
+        made.scale(BOTH[1])
+
+
+def test_on_aws_a_figure_that_only_adds_may_stand_beside_steps(stack, synth):
+    made = group(stack, on_aws(stack, balancer_metrics=True))
+    for rule in ONE_MAY:
+        made.scale(rule)
+    assert len(synth()["resource"][POLICY]) == 3
+
+
+def test_on_aws_an_alarm_looks_back_a_day_at_most(stack):
+    with pytest.raises(RefusedError, match="no further than a day"):
+        group(stack, on_aws(stack, balancer_metrics=True)).scale(
+            replace(STEPS, calm=timedelta(days=2))
+        )
+
+
+def test_steps_that_would_swing_without_end_are_refused(stack, nova):
+    near = Steps(on="connections", steps=[*UP, Step(at_most=150, remove=1)])
+    with pytest.raises(ConfigError, match=r"would grow again(.|\n)*225 for each of 2"):
+        group(stack, nova).scale(near)
+
+
+def test_steps_on_a_fixed_size_are_refused(stack, nova):
+    with pytest.raises(ConfigError, match="the size is fixed"):
+        group(stack, nova, capacity=Capacity(3)).scale(STEPS)
+
+
+def test_steps_and_a_target_of_one_figure_are_refused(stack, nova):
+    once = group(stack, nova)
+    once.scale(STEPS)
+    with pytest.raises(ConfigError, match="the size follows connections already"):
+        once.scale_on_connections(target=100)
+
+
+def test_heat_has_no_stack_for_more_machines_and_policies_than_it_counts(stack, nova):
+    refresh = InstanceRefresh(max_healthy=1.5)
+    large = group(stack, nova, capacity=Capacity(600, 697), refresh=refresh)
+    with pytest.raises(RefusedError, match="no stack that is large enough for so many steps"):
+        large.scale(STEPS)

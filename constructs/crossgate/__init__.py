@@ -26,7 +26,7 @@ from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, InstanceRefresh, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.net import ANYWHERE, Ports
-from crossgate.model.scaling import Scaling
+from crossgate.model.scaling import Scaling, Step, Steps
 from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
 from crossgate.model.termination import Termination
@@ -109,6 +109,8 @@ __all__ = [
     "Service",
     "ServiceFile",
     "Spot",
+    "Step",
+    "Steps",
     "SynthesisError",
     "TcpCheck",
     "Termination",

@@ -81,6 +81,10 @@ class Cloud(Protocol):
     def needs_figures(self) -> bool:
         """Whether its balancers must tell the discovery how many connections each service has."""
 
+    @property
+    def spreads_clients(self) -> bool:
+        """Whether its entry leads clients to all balancers at once, or to one while it is well."""
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`, with the way out; empty when it can.
 

@@ -17,7 +17,7 @@ from crossgate.model.health import Health
 from crossgate.model.listener import Listener
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
-from crossgate.model.scaling import Scaling
+from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, checked_clouds, checked_place
@@ -56,7 +56,7 @@ class GroupPlan:
     refresh: PerCloud[InstanceRefresh] = InstanceRefresh()
     termination: PerCloud[Termination] = Termination()
     health: PerCloud[Health] = _USUAL_HEALTH
-    scaling: PerCloud[Sequence[Scaling]] = ()
+    scaling: PerCloud[Sequence[Scaling | Steps]] = ()
 
 
 class Gateway(Construct):
@@ -208,10 +208,10 @@ class Gateway(Construct):
             )
 
 
-def _scale(group: AutoScalingGroup, scaling: PerCloud[Sequence[Scaling]]) -> None:
+def _scale(group: AutoScalingGroup, scaling: PerCloud[Sequence[Scaling | Steps]]) -> None:
     for cloud in group.clouds:
         given = scaling.get(cloud, ()) if isinstance(scaling, Mapping) else scaling
-        for one in checked_many(Scaling, given, argument="scaling", path=path_of(group)):
+        for one in checked_many((Scaling, Steps), given, argument="scaling", path=path_of(group)):
             group.scale(one, clouds=[cloud])
 
 

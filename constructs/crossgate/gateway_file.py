@@ -20,7 +20,7 @@ from crossgate.model.listener import Listener, ListenerFields
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
 from crossgate.model.names import Label
-from crossgate.model.scaling import Scaling
+from crossgate.model.scaling import Rule
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.model.value import Many, Table, problems, value
@@ -55,7 +55,7 @@ class Overrides:
     refresh: InstanceRefresh | None = None
     termination: Termination | None = None
     health: Health | None = None
-    scaling: Many[Scaling] | None = None
+    scaling: Many[Rule] | None = None
 
 
 @value
@@ -81,7 +81,7 @@ class ServiceEntry(Service):
     refresh: InstanceRefresh = InstanceRefresh()
     termination: Termination = Termination()
     health: Health = Health()
-    scaling: Many[Scaling] = ()
+    scaling: Many[Rule] = ()
     clouds: Annotated[Many[Label], pydantic.Field(min_length=1)] = ()
     per_cloud: Table[Label, Overrides] = field(default_factory=dict)
 
@@ -136,7 +136,7 @@ class ServiceRead:
     refresh: Mapping[str, InstanceRefresh]
     termination: Mapping[str, Termination]
     health: Mapping[str, Health]
-    scaling: Mapping[str, Sequence[Scaling]]
+    scaling: Mapping[str, Sequence[Rule]]
 
 
 @dataclass(frozen=True, kw_only=True)

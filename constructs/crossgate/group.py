@@ -16,11 +16,11 @@ from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
 from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand, Spot
-from crossgate.model.scaling import Scaling
+from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
-from crossgate.policy import protected_groups_do_not_shrink
+from crossgate.policy import protected_groups_do_not_shrink, somebody_waits, steps_settle
 from crossgate.specs import GroupSpec, ScalingSpec
 from crossgate.terraform.engine import Construct, path_of
 from crossgate.terraform.naming import name_of
@@ -160,6 +160,7 @@ class AutoScalingGroup(Construct):
                 health=healths[cloud],
                 service=service.name,
                 drain=service.drain,
+                max_connections=service.max_connections,
                 market=markets[cloud],
                 refresh=refreshes[cloud],
                 termination=terminations[cloud],
@@ -172,6 +173,7 @@ class AutoScalingGroup(Construct):
         self.connections = Connections(path)
         self.ids: dict[Cloud, str] = {}
         self._specs = specs
+        self._scalings: dict[Cloud, list[Scaling | Steps]] = {cloud: [] for cloud in self.clouds}
         self._children: dict[Cloud, Construct] = {}
         for cloud, spec in specs.items():
             child = self._children[cloud] = Construct(self, cloud.name)
@@ -229,20 +231,42 @@ class AutoScalingGroup(Construct):
             clouds=clouds,
         )
 
-    def scale(self, scaling: Scaling, *, clouds: Sequence[Cloud] | None = None) -> None:
+    def scale_on_queue(
+        self,
+        *,
+        target: float,
+        cooldown: timedelta = timedelta(minutes=1),
+        calm: timedelta = timedelta(minutes=5),
+        shrink: bool = True,
+        clouds: Sequence[Cloud] | None = None,
+    ) -> None:
+        """Let the group grow when more than `target` connections for each machine wait.
+
+        They wait in the balancers while every machine has its `Service(max_connections=...)`. The
+        group shrinks when all connections, with a tenth to spare, fit in fewer machines. Arguments
+        and errors are those of `scale_on_cpu`; the service must have a limit.
+        """
+        self.scale(
+            Scaling(on="queue", target=target, cooldown=cooldown, calm=calm, shrink=shrink),
+            clouds=clouds,
+        )
+
+    def scale(self, scaling: Scaling | Steps, *, clouds: Sequence[Cloud] | None = None) -> None:
         """Let the group grow and shrink by a figure; with several, the one that asks for most wins.
 
         Args:
-            scaling: the figure and its target.
+            scaling: the figure, and its target or the steps at its bounds.
             clouds: where; default all of the group's.
 
         Raises:
-            ConfigError: the size is fixed or follows that already, or a cloud cannot do it.
+            ConfigError: the size is fixed or follows that figure already, steps would make it swing
+                without end, nobody can wait for the service, or a cloud cannot do it.
             PolicyError: it shrinks a group whose machines are protected.
 
         """
         path = path_of(self)
-        checked(Scaling, scaling, argument="scaling", path=path)
+        checked((Scaling, Steps), scaling, argument="scaling", path=path)
+        somebody_waits.check(scaling, self.service, path)
         asked: list[tuple[Cloud, ScalingSpec]] = []
         for cloud in self.clouds if clouds is None else clouds:
             if cloud not in self._specs:
@@ -262,10 +286,22 @@ class AutoScalingGroup(Construct):
                     f"{2 * spec.capacity.minimum})",
                 )
             protected_groups_do_not_shrink.check(spec.termination, scaling, f"{path}/{cloud.name}")
-            asked.append((cloud, ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling)))
+            if isinstance(scaling, Steps):
+                steps_settle.check(scaling, spec.capacity.minimum, f"{path}/{cloud.name}")
+            others = tuple(self._scalings[cloud])
+            if any(other.on == scaling.on for other in others):
+                raise ConfigError(
+                    f"the size follows {scaling.on} already",
+                    path=f"{path}/{cloud.name}",
+                    got=scaling,
+                    want="one target, or one list of steps, for each figure",
+                )
+            one = ScalingSpec(group=spec, id=self.ids[cloud], scaling=scaling, others=others)
+            asked.append((cloud, one))
         refuse(path, asked)
         for cloud, one in asked:
             cloud.scale(self._children[cloud], f"scale-on-{scaling.on}", one)
+            self._scalings[cloud].append(scaling)
 
     def _document(self, cloud: Cloud, boot: Sequence[Document]) -> Document:
         parts = [service_document(self.service), *boot]

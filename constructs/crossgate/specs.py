@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crossgate.contracts import Entry, Firewall, Reservation
     from crossgate.model.capacity import Capacity
     from crossgate.model.net import Ports
-    from crossgate.model.scaling import Scaling
+    from crossgate.model.scaling import Scaling, Steps
     from crossgate.model.service import Service
     from crossgate.model.text import Text
 
@@ -87,6 +87,7 @@ class GroupSpec(MachineSpec):
         watch: the discovery that watches them; None when nobody does.
         service: name of what they run.
         drain: how long one that leaves waits for its connections to end.
+        max_connections: that one of them takes at a time; None: no limit.
         health: when they count as lost although they run.
         market: at which price.
         refresh: how changed machines are replaced.
@@ -98,6 +99,7 @@ class GroupSpec(MachineSpec):
     watch: Watch | None = None
     service: str | None = None
     drain: timedelta = timedelta(0)
+    max_connections: int | None = None
     health: Health = field(default_factory=Health)
     market: Market = field(default_factory=OnDemand)
     refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
@@ -111,13 +113,15 @@ class ScalingSpec:
     Attributes:
         group: the group's spec.
         id: the token that building it returned.
-        scaling: the figure and its target.
+        scaling: the figure, and its target or its steps.
+        others: what the group follows already.
 
     """
 
     group: GroupSpec
     id: str
-    scaling: Scaling
+    scaling: Scaling | Steps
+    others: Sequence[Scaling | Steps] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

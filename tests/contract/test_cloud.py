@@ -52,6 +52,10 @@ def test_its_name_is_its_construct_id(cloud):
     assert cloud.name == "first"
 
 
+def test_it_says_what_the_balancers_have_to_know(cloud):
+    assert {cloud.needs_figures, cloud.spreads_clients} <= {True, False}
+
+
 def test_it_knows_the_range_of_a_network_of_its_own(cloud):
     assert cloud.network == IPv4Network("10.20.0.0/16")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import time, timedelta
 
 from crossgate import (
@@ -21,12 +22,17 @@ from crossgate import (
     Scaling,
     Scheduled,
     Spot,
+    Step,
+    Steps,
     Termination,
     TerraformStack,
     Text,
     WarmPool,
 )
 from stacks.gateway import API
+
+LIMITED = replace(API, max_connections=100)
+BATCH = replace(API, name="batch", port=9191)
 
 app = App()
 stack = TerraformStack(app, "gateway")
@@ -55,7 +61,7 @@ gateway = Gateway(
     clouds=[aws],
     services=[
         GroupPlan(
-            service=API,
+            service=LIMITED,
             capacity=Capacity(
                 2,
                 6,
@@ -72,10 +78,26 @@ gateway = Gateway(
             scaling=[
                 Scaling(on="cpu", target=0.55),
                 Scaling(on="connections", target=200, shrink=False),
+                Scaling(on="queue", target=5),
             ],
-        )
+        ),
+        GroupPlan(
+            service=BATCH,
+            capacity=Capacity(1, 8),
+            scaling=[
+                Steps(
+                    on="connections",
+                    steps=[
+                        Step(at_least=200, add=1),
+                        Step(at_least=400, add=3),
+                        Step(at_most=50, remove=1),
+                    ],
+                    cooldown=timedelta(minutes=2),
+                )
+            ],
+        ),
     ],
-    listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],
+    listeners=[Listener(port=9000, to=LIMITED, allow_from=["198.51.100.0/24"])],
 )
 AutoScalingGroup(
     stack,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.terraform
 
 API = "gateway-gw-api"
+BATCH = "gateway-gw-batch"
 CONSUL = "gateway-gw-discovery"
 EDGE = "gateway-gw-edge"
 MIXED = "gateway-mixed"
@@ -383,15 +384,77 @@ def test_a_deploy_leaves_the_bounds_that_a_schedule_made(deployed):
     assert "max_size" not in planned.stdout
 
 
-def test_the_group_follows_its_processors_and_its_connections(deployed):
+def policies(deployed: OnAws, name: str) -> dict[str, dict]:
     client = deployed.aws.client("autoscaling")
-    found = client.describe_policies(AutoScalingGroupName=API)["ScalingPolicies"]
-    tracking = {one["PolicyName"]: one["TargetTrackingConfiguration"] for one in found}
+    found = client.describe_policies(AutoScalingGroupName=name)["ScalingPolicies"]
+    return {one["PolicyName"]: one for one in found}
+
+
+def test_the_group_follows_its_processors_and_its_connections(deployed):
+    found = policies(deployed, API)
+    tracking = {name: one["TargetTrackingConfiguration"] for name, one in found.items()}
     assert tracking["cpu-target"]["TargetValue"] == 55
     connections = tracking["connections-target"]
     assert (connections["TargetValue"], connections["DisableScaleIn"]) == (200, True)
     metrics = connections["CustomizedMetricSpecification"]["Metrics"]
     assert {one["Id"] for one in metrics} == {"connections", "machines", "each"}
+
+
+def test_the_group_follows_those_that_wait_and_shrinks_only_where_all_have_room(deployed):
+    tracking = policies(deployed, API)["queue-target"]["TargetTrackingConfiguration"]
+    assert (tracking["TargetValue"], tracking["DisableScaleIn"]) == (5, False)
+    metrics = {one["Id"]: one for one in tracking["CustomizedMetricSpecification"]["Metrics"]}
+    assert metrics["queue"]["MetricStat"]["Metric"]["MetricName"] == "Queue"
+    assert metrics["full"]["Expression"] == "connections / (machines * 90)"
+    assert [one for one, said in metrics.items() if said["ReturnData"]] == ["each"]
+
+
+def test_balancers_send_a_machine_no_more_than_their_part(deployed):
+    assert user_data(deployed, EDGE).count(" maxconn 50") == 1
+
+
+def test_steps_are_policies(deployed):
+    found = policies(deployed, BATCH)
+    assert {one["PolicyType"] for one in found.values()} == {"StepScaling"}
+    steps = {
+        name: [
+            (
+                step["ScalingAdjustment"],
+                step.get("MetricIntervalLowerBound"),
+                step.get("MetricIntervalUpperBound"),
+            )
+            for step in one["StepAdjustments"]
+        ]
+        for name, one in found.items()
+    }
+    assert steps == {
+        "connections-add": [(1, 0, 200), (3, 200, None)],
+        "connections-remove": [(-1, None, 0)],
+    }
+    assert found["connections-add"]["EstimatedInstanceWarmup"] == 120
+
+
+@pytest.mark.parametrize(
+    ("what", "comparison", "threshold", "minutes"),
+    [
+        ("add", "GreaterThanOrEqualToThreshold", 200, 1),
+        ("remove", "LessThanOrEqualToThreshold", 50, 5),
+    ],
+)
+def test_an_alarm_has_a_policy_do_its_work(deployed, what, comparison, threshold, minutes):
+    asked = deployed.aws.client("cloudwatch").describe_alarms(
+        AlarmNames=[f"{BATCH}-connections-{what}"]
+    )
+    (alarm,) = asked["MetricAlarms"]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == (comparison, threshold)
+    assert alarm["EvaluationPeriods"] == alarm["DatapointsToAlarm"] == minutes
+    assert alarm["TreatMissingData"] == "notBreaching"
+    policy = policies(deployed, BATCH)[f"connections-{what}"]
+    assert alarm["AlarmActions"] == [policy["PolicyARN"]]
+    metrics = {one["Id"]: one for one in alarm["Metrics"]}
+    assert {"connections", "machines", "each"} <= set(metrics)
+    assert metrics["each"]["Expression"] == "connections / machines"
+    assert metrics["connections"]["MetricStat"]["Period"] == 60
 
 
 def test_destroy_leaves_nothing(deployed):
@@ -400,6 +463,7 @@ def test_destroy_leaves_nothing(deployed):
     aws = deployed.aws
     assert aws.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
     assert aws.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+    assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     assert aws.client("iam").list_roles()["Roles"] == []
     assert aws.client("ec2").describe_launch_templates()["LaunchTemplates"] == []
     assert [v for v in aws.client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]] == []

@@ -2,12 +2,23 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from crossgate import InstanceRefresh, PolicyError, Ports, Scaling, Termination
+from crossgate import (
+    InstanceRefresh,
+    PolicyError,
+    Ports,
+    Scaling,
+    Service,
+    Step,
+    Steps,
+    Termination,
+)
 from crossgate.policy import (
     no_world_open_admin_port,
     odd_server_count,
     protected_groups_do_not_shrink,
     rollouts_leave_enough,
+    somebody_waits,
+    steps_settle,
 )
 from crossgate.policy.name_taken_once import Names
 
@@ -92,3 +103,42 @@ def test_protected_machines_and_scaling_that_only_grows_go_together():
     grows = Scaling(on="cpu", target=0.5, shrink=False)
     protected_groups_do_not_shrink.check(Termination(protect=True), grows, "api")
     protected_groups_do_not_shrink.check(Termination(), Scaling(on="cpu", target=0.5), "api")
+
+
+def test_protected_machines_are_not_removed_by_steps_either():
+    removing = Steps(on="cpu", steps=[Step(at_most=0.2, remove=1)])
+    with pytest.raises(PolicyError, match="leave the steps that remove out"):
+        protected_groups_do_not_shrink.check(Termination(protect=True), removing, "api")
+
+
+def steps(adds_at, *removing):
+    found = [Step(at_most=bound, remove=machines) for bound, machines in removing]
+    return Steps(on="connections", steps=[Step(at_least=adds_at, add=1), *found])
+
+
+def test_steps_that_settle_are_allowed():
+    # 150 for each of 3 machines is 225 for each of 2 that are left.
+    steps_settle.check(steps(250, (150, 1)), 2, "api")
+    steps_settle.check(steps(250), 1, "api")
+    steps_settle.check(steps(100, (90, 1), (60, 2)), 10, "api")
+
+
+@pytest.mark.parametrize(
+    ("found", "least", "said"),
+    [
+        (steps(250, (150, 1)), 1, "150 for each of 2 machines is 300 for each of 1"),
+        (steps(250, (150, 1)), 0, "150 for each of 2 machines is 300 for each of 1"),
+        (steps(100, (90, 1), (60, 2)), 2, "90 for each of 3 machines is 135 for each of 2"),
+        (steps(100, (50, 1), (45, 3)), 2, "45 for each of 5 machines is 112.5 for each of 2"),
+    ],
+)
+def test_a_group_never_grows_again_by_what_made_it_shrink(found, least, said):
+    with pytest.raises(PolicyError, match=said):
+        steps_settle.check(found, least, "api")
+
+
+def test_nobody_waits_for_a_service_without_a_limit():
+    service = Service(name="api", port=9190, command=["/usr/bin/api"])
+    with pytest.raises(PolicyError, match="max_connections="):
+        somebody_waits.check(Scaling(on="queue", target=5), service, "api")
+    somebody_waits.check(Scaling(on="cpu", target=0.5), service, "api")

@@ -27,6 +27,8 @@ _LIKE = {
     "OnDemand": "OnDemand()",
     "Ports": "Ports(first=9000, last=9009)",
     "Service": 'Service(name="api", port=9190, image="...")',
+    "Scaling": 'Scaling(on="cpu", target=0.6)',
+    "Steps": 'Steps(on="connections", steps=[Step(at_least=200, add=1)])',
     "Spot": "Spot()",
     "Versions": 'Versions(consul="1.20.0")',
     "bool": "True or False",

@@ -18,6 +18,9 @@ class ListenerFields:
         port: where clients connect.
         idle: how long a connection may be silent before it is closed; must be longer than the
             longest call. Default one hour.
+        queue: how long a client waits for a machine that has room, where the service has
+            `max_connections`; then its connection is closed. One that leaves earlier waits no
+            longer. Default 30 seconds.
         allow_from: IPv4 ranges that may connect; default: nobody, until
             `connections.allow_from(...)` lets somebody in.
 
@@ -25,6 +28,7 @@ class ListenerFields:
 
     port: Port
     idle: Duration = timedelta(hours=1)
+    queue: Duration = timedelta(seconds=30)
     allow_from: Many[str] = ()
 
     def __post_init__(self) -> None:
@@ -38,7 +42,7 @@ class Listener(ListenerFields):
     """A TCP port of the balancers that leads to one service.
 
     Attributes:
-        to: the service; `port`, `idle` and `allow_from` as in `ListenerFields`.
+        to: the service; `port`, `idle`, `queue`, `allow_from` as in `ListenerFields`.
 
     """
 

@@ -101,6 +101,10 @@ class Service:
         drain: how long a machine that leaves waits, out of the balancers' lists, for the service's
             connections to end by themselves before it is told to end; default 20 seconds, at most
             15 minutes. Nova lets a machine have a minute for all of it (`shutdown_timeout`).
+        max_connections: how many connections one machine takes at a time, above which the
+            balancers let clients wait for as long as `Listener(queue=...)` says; default None: no
+            limit. Each balancer keeps to its part of it, rounded up: HAProxy's `maxconn` of a
+            server counts in one process. See docs/groups/scaling.md.
         check: how one knows that it works; default by `protocol`: a Thrift `ping`, an HTTP GET of
             `/health`, or a TCP connect.
 
@@ -123,6 +127,7 @@ class Service:
     user: Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] | None = None
     limits: Limits = field(default_factory=Limits)
     drain: Duration = timedelta(seconds=20)
+    max_connections: Annotated[int, pydantic.Field(ge=1)] | None = None
     check: Check | None = None
 
     def __post_init__(self) -> None:

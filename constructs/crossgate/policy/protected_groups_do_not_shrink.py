@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossgate.errors import PolicyError
+from crossgate.model.scaling import Steps
 
 if TYPE_CHECKING:
     from crossgate.model.scaling import Scaling
     from crossgate.model.termination import Termination
 
 
-def check(termination: Termination, scaling: Scaling, path: str) -> None:
+def check(termination: Termination, scaling: Scaling | Steps, path: str) -> None:
     """Refuse scaling that would ask for fewer machines for ever.
 
     AWS takes it: the wanted size falls, the machines stay, and the group's own figures do not say
@@ -21,10 +22,13 @@ def check(termination: Termination, scaling: Scaling, path: str) -> None:
         PolicyError: the machines are protected, and the scaling shrinks.
 
     """
-    if termination.protect and scaling.shrink:
+    shrinks = bool(scaling.removing) if isinstance(scaling, Steps) else scaling.shrink
+    if termination.protect and shrinks:
         raise PolicyError(
             "the machines are protected, so none would go when the figure falls",
             path=path,
             got=f"Termination(protect=True) and scaling on {scaling.on} that shrinks",
-            do=f"scale_on_{scaling.on}(..., shrink=False), or leave protect out",
+            do="leave the steps that remove out, or protect"
+            if isinstance(scaling, Steps)
+            else f"scale_on_{scaling.on}(..., shrink=False), or leave protect out",
         )

@@ -62,6 +62,11 @@ def test_machines_are_spread_over_racks_before_sizes_count(stack, synth):
     assert carried(grouped(stack, synth, rack(stack, hosts=hosts))) == [11, 13]
 
 
+@pytest.mark.parametrize(("vip", "at_once"), [(None, True), ("10.0.0.100/24", False)])
+def test_an_address_that_is_shared_leads_to_one_balancer_at_a_time(stack, vip, at_once):
+    assert rack(stack, vip=vip).spreads_clients is at_once
+
+
 def test_hosts_that_are_there_for_a_construct_carry_it_and_nothing_else(stack, synth):
     hosts = [host(11), host(12), host(13, only="api", memory=64), host(14, only="edge")]
     assert carried(grouped(stack, synth, rack(stack, hosts=hosts))) == [11, 13]

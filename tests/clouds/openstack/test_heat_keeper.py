@@ -13,10 +13,11 @@ from crossgate.clouds.openstack.programs.heat_keeper import healing, scaling
 from crossgate.clouds.openstack.programs.heat_keeper.__main__ import look
 from crossgate.clouds.openstack.programs.heat_keeper.cluster import Seen, Unanswered
 from crossgate.clouds.openstack.programs.heat_keeper.heat import GONE, Group, Member
+from crossgate.clouds.openstack.programs.heat_keeper.load import Load, load_of
 from crossgate.clouds.openstack.programs.heat_keeper.log import Log
 from crossgate.clouds.openstack.programs.heat_keeper.notes import Notes
 from crossgate.clouds.openstack.programs.heat_keeper.rules import Heal, Rules, Scale
-from crossgate.clouds.openstack.programs.heat_keeper.scaling import DOWN, UP, Load, load_of
+from crossgate.clouds.openstack.programs.heat_keeper.scaling import DOWN, UP
 
 judge = healing.judge
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.checks import check_lines
@@ -41,6 +42,7 @@ def configuration(
     health_port: int = HEALTH_PORT,
     max_connections: int = 20_000,
     drain: timedelta = _DRAIN,
+    balancers: int = 1,
     timing: Timing = TIMING,
     layout: Layout = LAYOUT,
 ) -> WatchedFile:
@@ -56,6 +58,8 @@ def configuration(
             default 20000, which may take 700 MB when all are busy. Fewer where the system grants
             fewer open files than twice as many.
         drain: how long sessions may go on in the old worker after a reload; default 30 minutes.
+        balancers: how many of them lead clients to the same servers at once; each sends a server
+            its part of the service's `max_connections`, rounded up. Default 1.
         timing: how fast failing servers are found.
         layout: where the files lie.
 
@@ -69,9 +73,26 @@ def configuration(
         _stats(stats_address, stats_port, layout),
         _health(health_port),
     ]
+    most = limits(listeners, balancers)
     for listener in listeners:
-        pieces += [_listener(listener), _servers(listener, timing)]
+        pieces += [_listener(listener), _servers(listener, timing, most.get(listener.port))]
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
+
+
+def limits(listeners: Sequence[Listener], balancers: int) -> dict[int, int]:
+    """Return how many connections a listener sends to one server, by the listener's port.
+
+    HAProxy counts a server's connections in each backend by itself, so all backends of a service
+    have their part, rounded up. Listeners of services without a limit are left out.
+    """
+    return {
+        listener.port: ceil(
+            listener.to.max_connections
+            / (balancers * sum(other.to == listener.to for other in listeners))
+        )
+        for listener in listeners
+        if listener.to.max_connections is not None
+    }
 
 
 def backend(listener: Listener) -> str:
@@ -183,7 +204,19 @@ def _listener(listener: Listener) -> Text:
         f"backend {name}",
         f"timeout server {idle}",
         f"timeout tunnel {idle}",
+        *_waiting(listener),
         *check_lines(listener.to),
+    )
+
+
+def _waiting(listener: Listener) -> Sequence[str]:
+    if listener.to.max_connections is None:
+        return ()
+    return (
+        # Unless it is said, HAProxy takes the time for connecting, which is far shorter.
+        f"timeout queue {_time(listener.queue, f'Listener({listener.port}): queue')}",
+        # Who has gone away waits no longer, nor is its place in the queue a figure to scale by.
+        "option abortonclose",
     )
 
 
@@ -200,12 +233,12 @@ def _bound(port: int) -> Sequence[str]:
     )
 
 
-def _servers(listener: Listener, timing: Timing) -> ServerLines:
+def _servers(listener: Listener, timing: Timing, most: int | None) -> ServerLines:
     # tcp-ut is kept only beside a literal address; in default-server it is silently ignored.
-    limit = _time(timing.unacknowledged, "unacknowledged")
-    return ServerLines(
-        service=listener.to, line=f"    server {{name}} {{address}}:{{port}} tcp-ut {limit}\n"
-    )
+    line = "server {name} {address}:{port} tcp-ut " + _time(timing.unacknowledged, "unacknowledged")
+    if most is not None:
+        line += f" maxconn {most}"
+    return ServerLines(service=listener.to, line=f"    {line}\n")
 
 
 def _section(head: str, *lines: str) -> Text:

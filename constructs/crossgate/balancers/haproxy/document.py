@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from crossgate.balancers.haproxy.config import backend
+from crossgate.balancers.haproxy.config import backend, limits
 from crossgate.balancers.haproxy.settings import LAYOUT, Layout
 from crossgate.boot.document import Document, File
 from crossgate.boot.program import PYTHON, program, program_unit
@@ -62,25 +62,35 @@ def haproxy_document(
 
 
 def figures_document(
-    listeners: Sequence[Listener], watch: Watch, *, layout: Layout = LAYOUT
+    listeners: Sequence[Listener],
+    watch: Watch | None,
+    *,
+    balancers: int = 1,
+    layout: Layout = LAYOUT,
 ) -> Document:
-    """Return what tells the discovery how many connections this balancer has to each service.
+    """Return what looks at all of HAProxy's processes together.
+
+    It keeps servers to their limits after a reload, and tells the discovery how many connections
+    this balancer has to each service and how many wait.
 
     Args:
         listeners: of the balancer.
-        watch: the discovery.
+        watch: the discovery; None where nobody asks for figures.
+        balancers: as for `configuration`.
         layout: where the files lie.
 
     """
+    most = limits(listeners, balancers)
     settings = {
         "every": _FIGURES_SECONDS,
+        "limits": {backend(one): most[one.port] for one in listeners if one.port in most},
         "service_of": {backend(listener): listener.to.name for listener in listeners},
         "master": layout.master,
         "socket": layout.socket,
-        "watch": list(watch.program),
+        "watch": list(watch.program) if watch else [],
     }
     return Document.merge(
-        watch.document,
+        *([watch.document] if watch else []),
         Document(
             label="haproxy-figures",
             packages=("python3",),
@@ -92,7 +102,7 @@ def figures_document(
                 program_unit(
                     "haproxy-figures",
                     [PYTHON, layout.figures, layout.figures_settings],
-                    description="Tells the cluster how many connections each service has",
+                    description="Keeps servers to their limits, tells the cluster what it sees",
                     # As root: so are HAProxy's sockets.
                     lines=("PrivateTmp=yes",),
                 ),

@@ -130,12 +130,13 @@ class HAProxyNodes(Construct):
             )
             # Every address, so that an operator's range can be let in: the firewall is closed to
             # all, and the page asks for a login.
-            file = configuration(self.listeners, stats_address="*")
+            at_once = counts[cloud] if cloud.spreads_clients else 1
+            file = configuration(self.listeners, stats_address="*", balancers=at_once)
             document = Document.merge(
                 haproxy_document(stats_password=random_password(child, "stats")),
                 discovery.agent(cloud, ()),
                 discovery.keep(cloud, file),
-                *self._figures(cloud, discovery),
+                *self._figures(cloud, discovery, at_once),
                 *boot,
             )
             specs[cloud] = MachinesSpec(
@@ -167,10 +168,12 @@ class HAProxyNodes(Construct):
             for source in listener.allow_from:
                 self.connections.allow_from(source, port=listener.port)
 
-    def _figures(self, cloud: Cloud, discovery: Discovery) -> list[Document]:
-        if not cloud.needs_figures:
+    def _figures(self, cloud: Cloud, discovery: Discovery, balancers: int) -> list[Document]:
+        limited = any(listener.to.max_connections for listener in self.listeners)
+        if not (limited or cloud.needs_figures):
             return []
-        return [figures_document(self.listeners, discovery.watch)]
+        watch = discovery.watch if cloud.needs_figures else None
+        return [figures_document(self.listeners, watch, balancers=balancers)]
 
 
 def _checked_listeners(

@@ -25,8 +25,9 @@ class Layout:
         login: the stats page's `user:password`, readable by root only.
         apply: the script that makes a staged file the live one.
         process: the program that carries sockets and servers' states over to the next process.
-        figures: the program that tells the cluster how many connections each service has.
-        figures_settings: what it is to tell, and to whom.
+        figures: the program that looks at all processes: keeps servers to their limits, and tells
+            the cluster how many connections each service has.
+        figures_settings: the limits, what it is to tell, and to whom.
         states: which servers were fit when HAProxy was last reloaded.
         chroot: an empty directory in which HAProxy locks itself up; Debian's package makes it.
         master: the master process's own, for its old workers; Debian's unit makes it.

@@ -97,8 +97,9 @@ class AwsCloud(Construct):
             key_pair: name of an EC2 key pair for SSH; default: none.
             extra_sizes: instance types that AWS has had since crossgate's list was made.
             balancer_metrics: whether CloudWatch is told how many connections the balancers have
-                to each service, which `scale_on_connections` needs: a custom metric for each
-                service, which AWS charges for. Default False.
+                to each service and how many wait, which `scale_on_connections` and
+                `scale_on_queue` need: two custom metrics for each service, which AWS charges for.
+                Default False.
             machines: what all machines of this cloud have: the key of their disks, metrics by the
                 minute, shells by Session Manager.
             tags: put on everything in this cloud.
@@ -160,6 +161,11 @@ class AwsCloud(Construct):
     def needs_figures(self) -> bool:
         """Whether CloudWatch is told of them."""
         return self.balancer_metrics
+
+    @property
+    def spreads_clients(self) -> bool:
+        """A network load balancer does."""
+        return True
 
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why AWS cannot build `spec`: an unknown size, a tag, user data too long."""
@@ -258,7 +264,7 @@ class AwsCloud(Construct):
         return replace(spec, document=lifecycle.spoken(self, spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
-        """Make a target tracking policy of the group."""
+        """Make a target tracking policy of the group, or policies of steps with their alarms."""
         claim(scope, id)
         scaling.scale(self, Construct(scope, id), spec)
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from crossgate.specs import MachinesSpec
 
 NAMESPACE = "Crossgate"
-METRIC = "Connections"
-"""Of CloudWatch; its dimensions are Cluster and Service."""
+"""Of CloudWatch; the dimensions of its metrics are Cluster and Service."""
 
 _NAME = "cloudwatch-figures"
 _PROGRAM = "/usr/local/lib/crossgate/cloudwatch_figures.py"
@@ -38,6 +37,11 @@ PUT_METRICS = json.dumps(
         ],
     }
 )
+
+
+def metric(figure: str) -> str:
+    """Return the name of the metric that shows what balancers tell: connections, queue."""
+    return figure.capitalize()
 
 
 def keeps(cloud: AwsCloud, spec: MachinesSpec) -> bool:

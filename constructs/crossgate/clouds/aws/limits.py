@@ -41,6 +41,9 @@ TYPES = 40
 TEMPLATE_NAME = 128
 """Launch template names."""
 
+ALARM_NAME = 255
+"""CloudWatch alarm names (PutMetricAlarm, `AlarmName`)."""
+
 RULE_DESCRIPTION = 255
 """Characters in the description of a security group rule."""
 

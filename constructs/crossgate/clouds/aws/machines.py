@@ -15,7 +15,7 @@ from crossgate.clouds.aws.catalogue import architecture_of
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.identity import instance_profile
 from crossgate.clouds.aws.images import image_of
-from crossgate.clouds.aws.scaling import IN_SERVICE
+from crossgate.clouds.aws.metrics import IN_SERVICE
 from crossgate.model.health import Health
 from crossgate.model.market import Spot
 from crossgate.model.names import shortened

@@ -103,7 +103,8 @@ class Plan:
         root_device: the image's root device where `image` is an id; default: looked up.
         key_pair: name of an EC2 key pair.
         extra_sizes: instance types that AWS has had since crossgate's list was made.
-        balancer_metrics: whether CloudWatch is told how many connections each service has.
+        balancer_metrics: whether CloudWatch is told how many connections each service has, and how
+            many of them wait.
         machines: what all machines of this cloud have.
         tags: put on everything in this cloud.
 

@@ -120,6 +120,11 @@ class InHouse(Construct):
         """Nothing grows here."""
         return False
 
+    @property
+    def spreads_clients(self) -> bool:
+        """An address that is shared by VRRP is one balancer's at a time."""
+        return self.vip is None
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why these hosts cannot carry `spec`: sizes that change, spot, too few hosts."""
         if isinstance(spec, EntrySpec):

@@ -108,6 +108,11 @@ class NullCloud(Construct):
         """It never scales, but shows what it were told."""
         return True
 
+    @property
+    def spreads_clients(self) -> bool:
+        """As most clouds do."""
+        return True
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return the reasons it was told to have."""
         name = spec.group.name if isinstance(spec, ScalingSpec) else spec.name

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.contracts import Firewall
     from crossgate.model.machine import Image
-    from crossgate.model.scaling import Scaling
+    from crossgate.model.scaling import Scaling, Steps
     from crossgate.model.text import Reference
 
 
@@ -114,7 +114,7 @@ class OpenStackCloud(Construct):
         self.key_pair = key_pair
         self.region = region or profile.region
         self.healing = healing
-        self.scalings: dict[str, list[Scaling]] = {}
+        self.scalings: dict[str, list[Scaling | Steps]] = {}
         self.hearts: dict[str, list[ComputeInstanceV2]] = {}
         self.tags = dict(tags or {})
         self.names = Names()
@@ -143,10 +143,15 @@ class OpenStackCloud(Construct):
         """Whether its groups are kept: the keeper scales by what the balancers see."""
         return self.profile.heat and self.healing is not None
 
+    @property
+    def spreads_clients(self) -> bool:
+        """Octavia does."""
+        return True
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
         if isinstance(spec, ScalingSpec):
-            return keeper.scaling_refusals(self, spec)
+            return [*keeper.scaling_refusals(self, spec), *group.scaling_refusals(spec)]
         found: list[RefusedError] = []
         try:
             check_tags(spec.tags, spec.name)

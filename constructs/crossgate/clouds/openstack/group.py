@@ -12,6 +12,7 @@ from crossgate.clouds.openstack import catalogue, keeper, limits, ready
 from crossgate.clouds.openstack.bindings.compute import ComputeServergroupV2
 from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
 from crossgate.clouds.openstack.machines import keep_apart, metadata
+from crossgate.clouds.openstack.policies import SCALE_UP, changes, cooldown, policies
 from crossgate.clouds.openstack.tags import words
 from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
@@ -26,21 +27,18 @@ if TYPE_CHECKING:
     from crossgate.clouds.openstack.cloud import OpenStackCloud
     from crossgate.model.capacity import Capacity
     from crossgate.model.machine import InstanceRefresh
-    from crossgate.model.scaling import Scaling
-    from crossgate.specs import GroupSpec
+    from crossgate.model.scaling import Scaling, Steps
+    from crossgate.specs import GroupSpec, ScalingSpec
     from crossgate.terraform.engine import Construct, ITerraformDependable
 
 GROUP = "group"
-SCALE_UP = "scale-up"
-SCALE_DOWN = "scale-down"
-"""Names of the resources in the stack: `openstack stack resource signal STACK scale-up`."""
+"""Name of the group in the stack."""
 
 _TEMPLATE_VERSION = "2018-08-31"
 _OWN_RESOURCES = 3
 _BUILD_SECONDS = 300  # that Nova may take for a batch
 _LEAST_MINUTES = 60  # Heat's own default
 _MARGIN_MINUTES = 10  # that Terraform waits longer than Heat
-_COOLDOWN_SECONDS = 60
 _ROUND = 6  # a share of a whole number, without the dust of binary fractions
 
 
@@ -166,6 +164,25 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
     return found
 
 
+def scaling_refusals(spec: ScalingSpec) -> list[RefusedError]:
+    """Return why a stack cannot have a policy for each change that its size follows."""
+    capacity = spec.group.capacity
+    rules = [*spec.others, spec.scaling]
+    resources = capacity.most + rollout(capacity, spec.group.refresh).batch + 1
+    resources += len(changes(rules))
+    if resources <= limits.STACK_RESOURCES:
+        return []
+    return [
+        RefusedError(
+            "Heat has no stack that is large enough for so many steps",
+            path=spec.group.name,
+            got=f"{resources} machines and policies",
+            want=f"at most {limits.STACK_RESOURCES}",
+            do="fewer steps that differ, or make two groups",
+        )
+    ]
+
+
 def _scheduled(spec: GroupSpec) -> list[RefusedError]:
     if not spec.capacity.scheduled:
         return []
@@ -227,7 +244,7 @@ def group(cloud: OpenStackCloud, scope: Construct, spec: GroupSpec) -> str:
     wait = f"{plan.minutes + _MARGIN_MINUTES}m"
     name = cloud.names.take("Heat stack", shortened(spec.name, limits.STACK_NAME), path_of(scope))
     member = _member(cloud, scope, spec, plan)
-    scalings: list[Scaling] = []
+    scalings: list[Scaling | Steps] = []
     # What its size follows is said when the group is there.
     (text,) = late_texts(
         scope, "template", 1, lambda: [json_text(template_of(cloud, spec, member, scalings))]
@@ -258,10 +275,9 @@ def template_of(
     cloud: OpenStackCloud,
     spec: GroupSpec,
     member: Mapping[str, object],
-    scalings: Sequence[Scaling] = (),
+    scalings: Sequence[Scaling | Steps] = (),
 ) -> dict[str, object]:
     """Return the template of the stack."""
-    cooldown = min([_COOLDOWN_SECONDS, *(whole_seconds(scaling.cooldown) for scaling in scalings)])
     plan = _plan(spec)
     return {
         "heat_template_version": _TEMPLATE_VERSION,
@@ -272,7 +288,7 @@ def template_of(
                 "properties": {
                     "min_size": spec.capacity.minimum,
                     "max_size": spec.capacity.most,
-                    "cooldown": cooldown,
+                    "cooldown": cooldown(scalings),
                     "rolling_updates": {
                         "min_in_service": plan.in_service,
                         "max_batch_size": plan.batch,
@@ -281,8 +297,7 @@ def template_of(
                     "resource": member,
                 },
             },
-            SCALE_UP: _policy(1, cooldown),
-            SCALE_DOWN: _policy(-1, cooldown),
+            **policies(GROUP, scalings),
         },
         # Heat's provider empties all outputs, silently, when one is not a string.
         "outputs": {
@@ -309,18 +324,6 @@ def _hearts(cloud: OpenStackCloud, spec: GroupSpec) -> Sequence[ITerraformDepend
 
 def _kept(cloud: OpenStackCloud, spec: GroupSpec) -> list[str]:
     return [keeper.tag(spec.watch.cluster)] if cloud.healing and spec.watch else []
-
-
-def _policy(by: int, cooldown: int) -> dict[str, object]:
-    return {
-        "type": "OS::Heat::ScalingPolicy",
-        "properties": {
-            "auto_scaling_group_id": {"get_resource": GROUP},
-            "adjustment_type": "change_in_capacity",
-            "scaling_adjustment": by,
-            "cooldown": cooldown,
-        },
-    }
 
 
 def _member(

@@ -15,6 +15,7 @@ from crossgate.clouds.openstack import limits
 from crossgate.clouds.openstack.bindings.identity import IdentityApplicationCredentialV3
 from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
+from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.text import Reference, json_text
 from crossgate.model.units import Duration, whole_seconds
 from crossgate.model.value import value
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossgate.clouds.openstack.cloud import OpenStackCloud
-    from crossgate.model.scaling import Scaling
     from crossgate.specs import GroupSpec, MachinesSpec, ScalingSpec, Watch
     from crossgate.terraform.engine import Construct
 
@@ -83,7 +83,7 @@ def tag(cluster: str) -> str:
     return f"{TAG}={shortened(cluster, limits.TAG - len(TAG) - 1)}"
 
 
-def rules(healing: Healing, spec: GroupSpec, scalings: Sequence[Scaling]) -> str:
+def rules(healing: Healing, spec: GroupSpec, scalings: Sequence[Scaling | Steps]) -> str:
     """Return the rules of a group as the keeper reads them; durations in seconds."""
     return json.dumps({
         "service": spec.service,
@@ -97,17 +97,22 @@ def rules(healing: Healing, spec: GroupSpec, scalings: Sequence[Scaling]) -> str
             "per_hour": healing.per_hour,
             "cut": healing.cut,
         },
-        "scale": [
-            {
-                "on": scaling.on,
-                "target": scaling.target,
-                "cooldown": whole_seconds(scaling.cooldown),
-                "calm": whole_seconds(scaling.calm),
-                "shrink": scaling.shrink,
-            }
-            for scaling in scalings
-        ],
+        "scale": [_rule(spec, scaling) for scaling in scalings],
     })  # fmt: skip
+
+
+def _rule(spec: GroupSpec, scaling: Scaling | Steps) -> dict[str, object]:
+    rule: dict[str, object] = {"on": scaling.on}
+    if isinstance(scaling, Steps):
+        rule |= {"adding": scaling.adding, "removing": scaling.removing}
+    else:
+        rule["target"] = scaling.target
+    rule |= {"cooldown": whole_seconds(scaling.cooldown), "calm": whole_seconds(scaling.calm)}
+    if isinstance(scaling, Scaling):
+        rule["shrink"] = scaling.shrink
+        if scaling.on == "queue":
+            rule["room"] = spec.max_connections
+    return rule
 
 
 def health_refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:

@@ -1,4 +1,4 @@
-"""Tells CloudWatch how many connections the balancers together have to each service.
+"""Tells CloudWatch what the balancers together see of each service: connections, who waits.
 
     cloudwatch_figures.py SETTINGS
 
@@ -27,8 +27,8 @@ _STALE_SECONDS = 30
 _FORGOTTEN_SECONDS = 900
 
 
-def added_up(told: Iterable[str], now: float) -> dict[str, int]:
-    """Return the connections to each service of which all its balancers told lately.
+def added_up(told: Iterable[str], now: float) -> dict[str, dict[str, int]]:
+    """Return the figures of each service of which all its balancers told lately.
 
     With one of them mute the sum would be too small, and the group would shrink. One that has told
     nothing for a quarter of an hour is one no more.
@@ -38,23 +38,25 @@ def added_up(told: Iterable[str], now: float) -> dict[str, int]:
         now: seconds since the epoch.
 
     """
-    found: dict[str, int] = {}
+    found: dict[str, dict[str, int]] = {}
     mute: set[str] = set()
     for figures in map(json.loads, told):
         age = abs(now - figures["at"])
         for service, seen in figures["services"].items():
             if age <= _STALE_SECONDS:
-                found[service] = found.get(service, 0) + seen["connections"]
+                total = found.setdefault(service, {})
+                for figure, number in seen.items():
+                    total[figure] = total.get(figure, 0) + number
             elif age <= _FORGOTTEN_SECONDS:
                 mute.add(service)
-    return {service: number for service, number in found.items() if service not in mute}
+    return {service: seen for service, seen in found.items() if service not in mute}
 
 
-def metrics(cluster: str, connections: dict[str, int]) -> list[dict[str, Any]]:
+def metrics(cluster: str, seen: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
     """Return them as CloudWatch takes them."""
     return [
         {
-            "MetricName": "Connections",
+            "MetricName": figure.capitalize(),
             "Dimensions": [
                 {"Name": "Cluster", "Value": cluster},
                 {"Name": "Service", "Value": service},
@@ -62,7 +64,8 @@ def metrics(cluster: str, connections: dict[str, int]) -> list[dict[str, Any]]:
             "Value": number,
             "Unit": "Count",
         }
-        for service, number in sorted(connections.items())
+        for service, figures in sorted(seen.items())
+        for figure, number in sorted(figures.items())
     ]
 
 

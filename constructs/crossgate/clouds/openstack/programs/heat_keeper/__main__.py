@@ -6,13 +6,13 @@ import json
 import os
 import sys
 import time
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import healing, scaling
 from .cluster import Cluster, Unanswered
 from .heat import Heat
+from .load import load_of
 from .log import Log
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .cluster import Seen
     from .heat import Group, Member
+    from .load import Load
     from .notes import Notes
 
 
@@ -46,7 +47,7 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
             group, step = scaled
             log.say(f"{group.name} size", f"{step.policy}: {step.why}")
             heat.signal(group, step.policy)
-            log.count(f"{step.policy.replace('-', '_')}_total", group.name)
+            log.count(step.counter, group.name)
     except Unanswered as error:
         log.count("unanswered_total")
         log.say("waits", str(error))
@@ -105,7 +106,7 @@ def _scale(
 ) -> tuple[Group, scaling.Step] | None:
     chosen = None
     for group in groups:
-        load = _share(group, groups, scaling.load_of(group.rules.service, told, now))
+        load = _share(group, groups, load_of(group.rules.service, told, now))
         step = scaling.judge(group, load, notes, now)
         log.say(f"{group.name} size", step.refused and f"stays: {step.refused}")
         if step.policy and chosen is None:
@@ -119,14 +120,13 @@ def _scale(
     return chosen
 
 
-def _share(group: Group, groups: Sequence[Group], load: scaling.Load | None) -> scaling.Load | None:
-    """Return the part of a service's load that is a group's: each machine is given as much."""
+def _share(group: Group, groups: Sequence[Group], load: Load | None) -> Load | None:
+    """Return the part of a service's load that is a group's."""
     of_service = [one for one in groups if one.rules.service == group.rules.service]
     machines = sum(len(one.members) for one in of_service)
     if load is None or len(of_service) == 1 or machines == 0:
         return load
-    connections = ceil(load.connections * len(group.members) / machines)
-    return scaling.Load(connections=connections, whole=load.whole)
+    return load.share(len(group.members), machines)
 
 
 def main(path: str) -> None:

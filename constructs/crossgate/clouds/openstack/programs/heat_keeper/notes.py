@@ -29,6 +29,7 @@ class Notes:
         scaled: when a stack was last told to become larger or smaller.
         told: how many members it had then.
         calm: since when a stack needs fewer members.
+        fewer: by how many, at the busiest moment since then.
         looked: when somebody last looked.
 
     """
@@ -39,6 +40,7 @@ class Notes:
     scaled: dict[str, float] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
     calm: dict[str, float] = field(default_factory=dict)
+    fewer: dict[str, int] = field(default_factory=dict)
     looked: float = 0.0
 
     @classmethod
@@ -78,3 +80,4 @@ class Notes:
         self.scaled = {key: when for key, when in self.scaled.items() if key in stacks}
         self.told = {key: size for key, size in self.told.items() if key in stacks}
         self.calm = {key: since for key, since in self.calm.items() if key in stacks}
+        self.fewer = {key: by for key, by in self.fewer.items() if key in self.calm}

@@ -1,75 +1,48 @@
 """How many machines a group needs, by what the balancers see of its service.
 
-The signals are the same in every cloud: HAProxy counts them. A group grows by one machine, at once;
-it shrinks by one, when fewer have been enough for a while, all machines are well and no balancer is
-mute.
+The signals are the same in every cloud: HAProxy counts them. A group grows at once, by one machine
+or by as many as a step says; it shrinks when fewer have been enough for a while, all machines are
+well and no balancer is mute.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .heat import Group
+    from .load import Load
     from .notes import Notes
 
 UP = "scale-up"
 DOWN = "scale-down"
-"""Policies of the stack's template."""
-
-_STALE_SECONDS = 30
-_FORGOTTEN_SECONDS = 900
-"""A balancer that has told nothing for so long is one no more."""
-
-_MARGIN = 0.9
-"""Of the target, that fewer machines must stay below: what shrinks does not grow again at once."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """What all balancers together see of a service; not `whole` when one of them is mute."""
-
-    connections: int
-    whole: bool = True
+"""Policies of the stack's template for one machine; for more the number follows."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Which policy is to be signalled and why; or why none, though one were needed."""
+    """By how many machines a group is to change, and why; or why not, though it were needed.
 
-    policy: str = ""
+    The policies keep to the bounds of the group: of what is more, Heat takes what fits.
+    """
+
+    by: int = 0
     why: str = ""
     refused: str = ""
 
+    @property
+    def policy(self) -> str:
+        """The policy that is to be signalled; none when nothing is to change."""
+        if self.by == 0:
+            return ""
+        name = UP if self.by > 0 else DOWN
+        return name if abs(self.by) == 1 else f"{name}-{abs(self.by)}"
 
-def load_of(service: str, told: Iterable[str], now: float) -> Load | None:
-    """Return what balancers told lately of a service; None when none did.
-
-    Args:
-        service: its name.
-        told: what each balancer told last, as JSON.
-        now: seconds since the epoch.
-
-    """
-    fresh, whole = [], True
-    for one in told:
-        try:
-            figures = json.loads(one)
-            age, seen = abs(now - figures["at"]), figures["services"].get(service)
-            connections = None if seen is None else int(seen["connections"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            whole = False
-            continue
-        if connections is not None and age <= _STALE_SECONDS:
-            fresh.append(connections)
-        elif connections is not None and age <= _FORGOTTEN_SECONDS:
-            whole = False
-    return Load(connections=sum(fresh), whole=whole) if fresh else None
+    @property
+    def counter(self) -> str:
+        """What counts it."""
+        return "scale_up_total" if self.by > 0 else "scale_down_total"
 
 
 def judge(group: Group, load: Load | None, notes: Notes, now: float) -> Step:
@@ -79,32 +52,44 @@ def judge(group: Group, load: Load | None, notes: Notes, now: float) -> Step:
         return Step()
     if load is None:
         return Step(refused="no balancer tells its figures")
-    by = _direction(group, load, notes, now)
+    by = _change(group, load, notes, now)
     if by > 0 and size >= rules.most:
         return Step(refused=f"it needs more than its {rules.most} machines")
     if by == 0 or group.busy or _cooling(group, notes, now):
         return Step()
-    seen = f"{load.connections} connections to {size} machines"
-    return Step(policy=UP if by > 0 else DOWN, why=seen)
+    waiting = f", {load.queue} of them waiting," if load.queue else ""
+    return Step(by=by, why=f"{load.connections} connections{waiting} to {size} machines")
 
 
-def _direction(group: Group, load: Load, notes: Notes, now: float) -> int:
-    """Return 1 when a machine more is needed, -1 when one fewer has been enough for long."""
+def _change(group: Group, load: Load, notes: Notes, now: float) -> int:
+    """Return how many machines more are needed, or below 0 how many fewer have long been enough."""
     rules, size = group.rules, len(group.members)
+    more = max(rule.more(load, size) for rule in rules.scale)
+    fewer = _fewer(group, load)
     troubled = any(
         member.status != "ACTIVE" or member.server in notes.dead or member.server in notes.unfit
         for member in group.members
     )
-    needed = max(ceil(load.connections / rule.target) for rule in rules.scale)
-    fewer = all(
-        rule.shrink and load.connections <= rule.target * _MARGIN * (size - 1)
-        for rule in rules.scale
-    )
-    if needed > size or not fewer or size <= rules.least or troubled or not load.whole:
+    if more or not fewer or troubled or not load.whole:
         notes.calm.pop(group.stack, None)
-        return 1 if needed > size else 0
+        return more
+    # As many go as could at the busiest moment of the quiet time.
+    before = notes.fewer.get(group.stack, fewer) if group.stack in notes.calm else fewer
+    notes.fewer[group.stack] = min(before, fewer)
     since = notes.calm.setdefault(group.stack, now)
-    return -1 if now - since >= max(rule.calm for rule in rules.scale) else 0
+    quiet = now - since >= max(rule.calm for rule in rules.scale)
+    return -notes.fewer[group.stack] if quiet else 0
+
+
+def _fewer(group: Group, load: Load) -> int:
+    """Return how many fewer are enough by all rules that say so, and grow again by none."""
+    rules, size = group.rules, len(group.members)
+    said = [rule.fewer(load, size) for rule in rules.scale]
+    fewer = min((one for one in said if one is not None), default=0)
+    left = max(size - fewer, rules.least)
+    if left >= size or any(rule.more(load, left) for rule in rules.scale):
+        return 0
+    return fewer
 
 
 def _cooling(group: Group, notes: Notes, now: float) -> bool:
