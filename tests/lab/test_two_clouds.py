@@ -140,12 +140,19 @@ def services(clouds: Clouds, *, new: bool = False) -> dict[str, str]:
 
 
 def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
-    """Wait until another machine stands in for a lost one, boot it, and wait until it serves."""
-    until(lambda: lost not in services(clouds), seconds=90, what=f"{lost} is given up")
-    until(lambda: len(services(clouds, new=True)) == size, seconds=60, what="another is made")
-    (fresh,) = clouds.catch_up(NOVA)
+    """Wait until another machine stands in for a lost one, and serves; boot it as it is made.
+
+    Heat lets the lost one go when the other one has said that it is ready.
+    """
+    before = set(clouds.places[NOVA].instances)
+
+    def healed() -> bool:
+        clouds.catch_up(NOVA)
+        return lost not in services(clouds) and len(services(clouds)) == size
+
+    until(healed, seconds=150, what=f"another stands in for {lost}")
+    (name,) = set(clouds.places[NOVA].instances) - before
     (address,) = clouds.places[NOVA].addresses
-    name = fresh.order.name
     until(lambda: who_serves(clouds, address) == name, seconds=60, what=f"{name} serves")
 
 

@@ -103,6 +103,15 @@ def _plan(spec: GroupSpec) -> Rollout:
     return rollout(spec.capacity, spec.refresh, spec.health.grace if spec.watch else None)
 
 
+def _each(spec: GroupSpec) -> int:
+    return ready.RESOURCES if spec.watch else 1
+
+
+def _members(spec: GroupSpec) -> int:
+    """Return the resources that the members take in a rollout."""
+    return (spec.capacity.most + _plan(spec).batch) * _each(spec)
+
+
 def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
     """Return what of a group Heat cannot do here."""
     found = []
@@ -116,10 +125,8 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
                 "of the group's clouds=",
             )
         )
-    plan = _plan(spec)
-    each = ready.RESOURCES if spec.watch else 1
-    resources = (spec.capacity.most + plan.batch) * each + _OWN_RESOURCES
-    if resources > limits.STACK_RESOURCES:
+    plan, each = _plan(spec), _each(spec)
+    if _members(spec) + _OWN_RESOURCES > limits.STACK_RESOURCES:
         most = (limits.STACK_RESOURCES - _OWN_RESOURCES) // each - plan.batch
         found.append(
             RefusedError(
@@ -166,17 +173,15 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
 
 def scaling_refusals(spec: ScalingSpec) -> list[RefusedError]:
     """Return why a stack cannot have a policy for each change that its size follows."""
-    capacity = spec.group.capacity
     rules = [*spec.others, spec.scaling]
-    resources = capacity.most + rollout(capacity, spec.group.refresh).batch + 1
-    resources += len(changes(rules))
+    resources = _members(spec.group) + 1 + len(changes(rules))
     if resources <= limits.STACK_RESOURCES:
         return []
     return [
         RefusedError(
             "Heat has no stack that is large enough for so many steps",
             path=spec.group.name,
-            got=f"{resources} machines and policies",
+            got=f"{resources} resources of machines and policies",
             want=f"at most {limits.STACK_RESOURCES}",
             do="fewer steps that differ, or make two groups",
         )
