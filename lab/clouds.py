@@ -128,19 +128,27 @@ class Clouds:
             for machine in self.machines.values():
                 machine.wait_booted()
 
-    def change(self, version: str, look: Callable[[], None] = lambda: None) -> None:
+    def change(
+        self,
+        version: str,
+        look: Callable[[], None] = lambda: None,
+        *,
+        checksum: str | None = None,
+    ) -> None:
         """Deploy another version of the service, and boot and drop machines as the clouds do.
 
         Args:
             version: of the service.
             look: called meanwhile, about once a second.
+            checksum: what machines are told of the version; default: what is right. With another
+                they never start it.
 
         Raises:
             ToolError: the deploy fails.
 
         """
         with ThreadPoolExecutor(max_workers=1) as pool:
-            deploying = pool.submit(self._deploy, version, self._folder)
+            deploying = pool.submit(self._deploy, version, checksum)
             while not deploying.done():
                 for cloud in self.places:
                     self.catch_up(cloud)
@@ -154,16 +162,17 @@ class Clouds:
     def _folder(self) -> Path:
         return HOME / self.lab.name / _PART
 
-    def _deploy(self, version: str, folder: Path) -> Deployed:
+    def _deploy(self, version: str, checksum: str | None) -> Deployed:
         bundle = build(version)
         put_object(self.account, BUCKET, bundle.path.name, bundle.path.read_bytes())
         url = f"https://{BUCKET}.s3.{REGION}.amazonaws.com/{bundle.path.name}"
-        context: dict[str, object] = {"url": url, "sha256": bundle.sha256, "clouds": [AWS]}
+        sha256 = checksum or bundle.sha256
+        context: dict[str, object] = {"url": url, "sha256": sha256, "clouds": [AWS]}
         environment = dict(self.account.environment)
         if self.project is not None:
             context |= {"clouds": [AWS, NOVA], **openstack.given(self.project)}
             environment |= self.project.environment
-        return deploy(_PROGRAM, _STACK, folder, environment, {"lab": context})
+        return deploy(_PROGRAM, _STACK, self._folder, environment, {"lab": context})
 
     def _order(self, place: Place, name: str, instance: Instance) -> Order:
         """Return what the lab is to boot: the user data that the cloud holds for the instance.

@@ -23,6 +23,7 @@ from crossgate import (
     GroupPlan,
     Healing,
     Health,
+    InstanceRefresh,
     Listener,
     OpenStackCloud,
     Scaling,
@@ -46,6 +47,9 @@ CONNECTIONS = Scaling(
 
 UNFIT = Health(grace=timedelta(minutes=2), unfit=timedelta(seconds=45))
 """Longer than any fault of the lab makes a service fail."""
+
+QUICK = InstanceRefresh(warmup=timedelta(seconds=5))
+"""Long enough to look at a machine that has said that it is ready."""
 
 CLIENTS = "10.99.0.0/24"
 """Where the lab's clients are."""
@@ -120,6 +124,7 @@ class LabStack(TerraformStack):
                     capacity={cloud: capacity[name] for name, cloud in built.items()},
                     market={built[AWS]: Spot(on_demand_base=1)} if AWS in built else {},
                     health=UNFIT,
+                    refresh=QUICK,
                     scaling=[CONNECTIONS],
                 )
             ],
