@@ -1,4 +1,4 @@
-"""The command line `crossgate`: what only the clouds can answer, asked before and after a deploy."""
+"""The command line `crossgate`: it asks what only the clouds can answer."""
 
 from __future__ import annotations
 

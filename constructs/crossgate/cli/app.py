@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ def crossgate() -> None:
 
 
 @app.command()
-def check(  # noqa: PLR0913  (options of a command: each is named as it is given)
+def check(
     *,
     app_out: Annotated[
         Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)
@@ -80,6 +81,8 @@ def run(arguments: Sequence[str]) -> int:
     # openstacksdk warns of how it calls itself.
     for category in (OpenStackDeprecationWarning, RemovedInSDK50Warning, RemovedInSDK60Warning):
         warnings.simplefilter("ignore", category)
+    # Without any handler Python prints what libraries log.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         app(list(arguments), prog_name="crossgate")
     except ToolError as error:

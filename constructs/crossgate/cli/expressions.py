@@ -1,4 +1,4 @@
-r"""Terraform's expressions inside texts: found, followed, and taken out so that a text can be read."""
+"""Terraform's expressions inside texts: found, and taken out so that the text can be read."""
 
 from __future__ import annotations
 

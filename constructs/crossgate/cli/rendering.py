@@ -29,12 +29,14 @@ def show(console: Console, reports: Sequence[Report]) -> None:
     for report in reports:
         console.print(Text(f"{report.cloud}: {report.where}", style="bold"))
         if report.failed:
-            console.print(Text(f"could not be asked: {report.failed}", style=_STYLES[Verdict.MISSING]))
+            style = _STYLES[Verdict.MISSING]
+            console.print(Text(f"could not be asked: {report.failed}", style=style))
         if report.findings:
             console.print(_table(report))
             for finding in report.findings:
                 if finding.do:
-                    console.print(Text(f"{finding.verdict}: {finding.what}", style=_STYLES[finding.verdict]))
+                    style = _STYLES[finding.verdict]
+                    console.print(Text(f"{finding.verdict}: {finding.what}", style=style))
                     console.print(Text(f"  do: {finding.do}"))
         if report.profile:
             console.print(Text("\nThe profile that its catalogue suggests:", style="bold"))

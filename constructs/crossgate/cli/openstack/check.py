@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crossgate.cli.findings import Asker, Finding, Report, quota
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from crossgate.cli.synthesized import Cloud
 
 _MORE = "ask the operator for a quota of {most}, or make the stack smaller"
+_ASKED = ("block-storage", "compute", "image", "network")
 _BALANCING = ("load balancers", "listeners", "pools", "health monitors")
 
 
@@ -76,7 +78,7 @@ class _Check:
         # What several rows are about is asked once.
         self._services = frozenset(
             service
-            for service in {*self._needs.services, *profiles.SERVICES.values()}
+            for service in {*_ASKED, *self._needs.services, *profiles.SERVICES.values()}
             if login.has(service)
         )
         self._flavors: Mapping[str, Flavor] = {}
@@ -89,28 +91,32 @@ class _Check:
     def report(self) -> Report:
         login, asker, wanted = self._login, self._asker, self._needs
         asker.findings += judge.credential(wanted, login)
+        asker.findings += judge.region(login.region, login.regions)
         asker.findings += judge.services(wanted, self._services)
-        asker.ask("flavors", "for machines", self._ask_flavors)
+        self._ask("compute", "flavors", "for machines", self._ask_flavors)
         for image in dict.fromkeys(machines.image for machines in wanted.machines):
             if image.id or image.name:
-                asker.ask(f"image {image}", "for machines", lambda one=image: self._find(one))
+                self._ask("image", f"image {image}", "for machines", partial(self._find, image))
         asker.findings += judge.images(wanted.machines, self._images, self._flavors)
-        asker.ask("external network", "named in the stack", self._ask_external)
-        asker.ask("zones", "named in the stack", self._ask_zones)
+        self._ask("network", "external network", "named in the stack", self._ask_external)
+        self._ask("compute", "zones", "named in the stack", self._ask_zones)
         if wanted.key_pairs:
-            asker.ask("key pairs", "named in the stack", self._ask_key_pairs)
+            self._ask("compute", "key pairs", "named in the stack", self._ask_key_pairs)
         if wanted.volume_types:
-            asker.ask("volume types", "named in the stack", self._ask_volume_types)
-        self._quotas()
-        if wanted.stacks and "orchestration" in self._services:
-            asker.ask("Heat stacks", "no others of these names", self._ask_stacks)
-        for name in wanted.unread:
-            asker.findings.append(judge.unread(name))
+            self._ask("block-storage", "volume types", "named", self._ask_volume_types)
+        self._ask("compute", "quotas of Nova", "for machines", self._ask_compute)
+        for service, name, quotas in (
+            ("network", "Neutron", self._project.network),
+            ("block-storage", "Cinder", self._project.volumes),
+            ("load-balancer", "Octavia", self._balancers),
+        ):
+            self._ask(service, f"quotas of {name}", "enough", partial(self._ask_quotas, quotas))
+        self._ask("orchestration", "Heat stacks", "no others of these names", self._ask_stacks)
+        asker.findings += map(judge.unread, wanted.unread)
         suggestion = None
         if self._flavors:
-            catalogue = self._catalogue()
-            asker.findings.append(profiles.fitting(catalogue))
-            suggestion = profiles.code(profiles.suggested(catalogue, login))
+            asker.findings.append(profiles.fitting(self._catalogue()))
+            suggestion = profiles.code(profiles.suggested(self._catalogue(), login))
         return Report(
             cloud=self._cloud.name,
             where=f"OpenStack at {login.url}, region {login.region or 'not named'}, "
@@ -119,26 +125,19 @@ class _Check:
             profile=suggestion,
         )
 
-    def _quotas(self) -> None:
-        wanted, asker = self._needs, self._asker
-        asker.ask("quotas of Nova", "for machines", self._ask_compute)
-        if "network" in self._services:
-            asker.ask(
-                "quotas of Neutron",
-                "for networks and ports",
-                lambda: self._rows(self._project.network()),
-            )
-        if "block-storage" in self._services and wanted.counted.get("volumes"):
-            asker.ask(
-                "quotas of Cinder", "for volumes", lambda: self._rows(self._project.volumes())
-            )
-        balancing = [name for name in _BALANCING if wanted.counted.get(name)]
-        if "load-balancer" in self._services and balancing:
-            asker.ask(
-                "quotas of Octavia",
-                "for entries",
-                lambda: self._rows(dict(self._project.balancers(balancing))),
-            )
+    def _ask(
+        self, service: str, what: str, needed: str, question: Callable[[], Iterable[Finding]]
+    ) -> None:
+        """Ask a service that is there; one that is not and is needed has a row already."""
+        if service in self._services:
+            self._asker.ask(what, needed, question)
+
+    def _balancers(self) -> Mapping[str, Quota]:
+        wanted = [name for name in _BALANCING if self._needs.counted.get(name)]
+        return dict(self._project.balancers(wanted)) if wanted else {}
+
+    def _ask_quotas(self, quotas: Callable[[], Mapping[str, Quota]]) -> Iterator[Finding]:
+        return self._rows(quotas())
 
     def _rows(
         self, quotas: Mapping[str, Quota], more: Mapping[str, int] | None = None

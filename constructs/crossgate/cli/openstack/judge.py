@@ -35,6 +35,11 @@ _WITHOUT = {
 _SHOWN = 4
 
 
+def region(name: str | None, there: Sequence[str]) -> Iterator[Finding]:
+    """Judge the region, where one is named."""
+    return named("region", [name] if name else [], there, do="region= of the cloud, as written")
+
+
 def services(needs: Needs, there: frozenset[str]) -> Iterator[Finding]:
     """Judge the catalogue: a service for each kind of resource."""
     for service, who in sorted(needs.services.items()):
@@ -181,9 +186,7 @@ def _too_small(one: Machines, image: FoundImage, flavors: Mapping[str, Flavor]) 
     return None
 
 
-def named(
-    what: str, wanted: Sequence[str], there: Sequence[str], *, do: str
-) -> Iterator[Finding]:
+def named(what: str, wanted: Sequence[str], there: Sequence[str], *, do: str) -> Iterator[Finding]:
     """Judge things that must exist by their name."""
     for name in wanted:
         has = name in there

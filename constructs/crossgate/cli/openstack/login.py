@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,15 +17,15 @@ from openstack.exceptions import SDKException
 ERRORS = (SDKException, ClientException)
 """What openstacksdk and keystoneauth raise."""
 
+_POOL = re.compile(r":? HTTPS?ConnectionPool")
 _SECONDS = 30
 _LONGEST = 300
 _GIVEN = {
-    "region": "region_name",
     "endpoint_type": "interface",
     "cacert_file": "cacert",
     "insecure": "insecure",
 }
-"""Arguments of the provider, and what openstacksdk calls them; `auth_url` belongs to the log-in."""
+"""Arguments of the provider, and what openstacksdk calls them."""
 
 
 def sentence(error: Exception) -> str:
@@ -32,7 +33,8 @@ def sentence(error: Exception) -> str:
     details = getattr(error, "details", None)
     text = str(details) if isinstance(details, str) and details.strip() else str(error)
     status = getattr(error, "status_code", None) or getattr(error, "http_status", None)
-    line = " ".join(text.split()) or type(error).__name__
+    # What the libraries below say of a connection that fails is for their authors.
+    line = _POOL.split(" ".join(text.split()))[0] or type(error).__name__
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
     return f"{line} (HTTP {status})" if status and str(status) not in line else line
 
@@ -71,6 +73,19 @@ class Login:
             return f"{'' if restricted else 'unrestricted '}application credential {name}".strip()
         return f"{' and '.join(self.methods)} of {self.user}"
 
+    @property
+    def regions(self) -> list[str]:
+        """The regions of the catalogue."""
+        catalogue = self.connection.session.auth.get_access(self.connection.session).service_catalog
+        return sorted(
+            {
+                endpoint.get("region_id") or endpoint.get("region")
+                for service in catalogue.catalog
+                for endpoint in service.get("endpoints", [])
+            }
+            - {None}
+        )
+
     def has(self, service: str) -> bool:
         """Return whether the catalogue has a service in the region."""
         config = self.connection.config
@@ -107,14 +122,20 @@ def log_in(provider: Mapping[str, Any]) -> Login:
         given["auth"] = {"auth_url": known["auth_url"]}
     try:
         config = OpenStackConfig(load_yaml_config=cloud is not None, load_envvars=True)
-        auth = config.get_one(cloud=cloud, validate=False, **given).config.get("auth", {})
-        if kind := _kind(auth):
+        read = config.get_one(cloud=cloud, validate=False, **given).config
+        auth = {**read, **read.get("auth", {})}
+        kind = _kind(auth)
+        if kind is not None:
             given["auth_type"] = kind
+        _refuse_none(auth, kind)
         region = config.get_one(cloud=cloud, api_timeout=_SECONDS, **given)
+        # Given as an argument, it would have to be among those of the environment or clouds.yaml.
+        region.config["region_name"] = known.get("region") or region.config.get("region_name")
     except (OSError, yaml.YAMLError) as error:
         raise SDKException(f"clouds.yaml cannot be read: {error}") from error
     connection = Connection(config=region)
-    access = connection.session.auth.get_access(connection.session)
+    session: Any = connection.session
+    access = session.auth.get_access(session)
     token = access._data["token"]  # keystoneauth has no name for the methods
     return Login(
         connection=connection,
@@ -126,6 +147,17 @@ def log_in(provider: Mapping[str, Any]) -> Login:
         methods=tuple(token.get("methods", ())),
         application_credential=token.get("application_credential"),
     )
+
+
+def _refuse_none(auth: Mapping[str, Any], kind: str | None) -> None:
+    """Refuse to log in with nothing: keystoneauth says it in a way that cannot be caught."""
+    absent = [] if auth.get("auth_url") else ["no auth_url"]
+    if kind is None and not auth.get("password"):
+        absent.append("no password, token or application credential")
+    if absent:
+        raise SDKException(
+            f"there is {' and '.join(absent)}: set OS_CLOUD, or the OS_... of an openrc file"
+        )
 
 
 def _kind(auth: Mapping[str, Any]) -> str | None:

@@ -190,9 +190,7 @@ class _Reading:
                 )
                 for block in cloud.made_of("openstack_orchestration_stack_v1")
             ],
-            roles=sorted({role for block in logins for role in block.arguments.get("roles", [])})
-            if logins
-            else None,
+            roles=_roles(logins),
             unread=self.unread,
         )
 
@@ -241,7 +239,7 @@ class _Reading:
 
     def _external(self) -> list[str]:
         cloud = self.cloud
-        found = [
+        found: list[object] = [
             *(block.arguments.get("name") for block in self._networks_outside()),
             *(
                 block.arguments.get("external_network_id")
@@ -252,7 +250,7 @@ class _Reading:
                 for block in cloud.made_of("openstack_networking_floatingip_v2")
             ),
         ]
-        return sorted({name for name in found if cloud.literal(name)})
+        return sorted({text for name in found if (text := cloud.literal(name))})
 
     def _networks_outside(self) -> Iterator[Block]:
         for block in self.cloud.looked_up("openstack_networking_network_v2"):
@@ -332,16 +330,15 @@ class _Reading:
             elif resource.get("type") == "OS::Nova::Server":
                 self._members(block, {"min_size": 1, "max_size": 1}, properties)
 
-    def _members(
-        self, block: Block, group: Mapping[str, Any], member: Mapping[str, Any]
-    ) -> None:
+    def _members(self, block: Block, group: Mapping[str, Any], member: Mapping[str, Any]) -> None:
         disks = listed(member.get("block_device_mapping_v2"))
+        image = member.get("image") or (disks[0].get("image") if disks else None)
         self._note(member.get("key_name"), self.key_pairs)
         self.machines.append(
             Machines(
                 of=block.called,
                 flavor=self.cloud.literal(member.get("flavor")),
-                image=self._image(member.get("image") or (disks[0].get("image") if disks else None)),
+                image=self._image(image),
                 volume=int(disks[0].get("volume_size", 0)) if disks else None,
                 most=int(group.get("max_size", 1)),
                 surge=int(group.get("rolling_updates", {}).get("max_batch_size", 0)),
@@ -350,6 +347,12 @@ class _Reading:
                 group=self._group(member.get("scheduler_hints")),
             )
         )
+
+
+def _roles(logins: Sequence[Block]) -> list[str] | None:
+    if not logins:
+        return None
+    return sorted({str(role) for block in logins for role in block.arguments.get("roles", [])})
 
 
 def _without_port(networks: object) -> int:

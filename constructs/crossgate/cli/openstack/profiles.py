@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crossgate.cli.findings import Finding
 from crossgate.cli.openstack.facts import MEBI, Catalogue
+from crossgate.clouds.openstack.limits import STACK_RESOURCES
 from crossgate.clouds.openstack.profile import PROFILES, Flavor, OpenStackProfile
 
 if TYPE_CHECKING:
@@ -78,30 +79,32 @@ def fitting(catalogue: Catalogue) -> Finding:
 
 def suggested(catalogue: Catalogue, login: Login) -> OpenStackProfile:
     """Return the profile that the catalogue suggests, for the credential in use."""
-    external = "public" if "public" in catalogue.external else next(iter(catalogue.external), None)
-    return OpenStackProfile(
-        name=login.project,
+    usual = OpenStackProfile(name=login.project)
+    external = usual.external_network
+    if external not in catalogue.external:
+        external = next(iter(catalogue.external), external)
+    together = usual.server_group_members if catalogue.together is None else catalogue.together
+    sizes = sorted(catalogue.flavors.values(), key=lambda one: (one.cpu, one.memory, one.name))
+    return replace(
+        usual,
         auth_url=login.url,
         region=login.region,
-        **({} if external is None else {"external_network": external}),
-        external_network_id=catalogue.external.get(external or ""),
+        external_network=external,
+        external_network_id=catalogue.external.get(external),
         flavors={
-            flavor.name: Flavor(
-                cpu=flavor.cpu, memory=round(flavor.memory / MEBI, 3), disk=flavor.disk
-            )
-            for flavor in sorted(
-                catalogue.flavors.values(), key=lambda one: (one.cpu, one.memory, one.name)
-            )
+            one.name: Flavor(cpu=one.cpu, memory=round(one.memory / MEBI, 3), disk=one.disk)
+            for one in sizes
         },
         zones=tuple(catalogue.zones),
         credential="any" if login.application_credential is None else "application-credential",
-        **{name: service in catalogue.services for name, service in SERVICES.items()},
+        heat=SERVICES["heat"] in catalogue.services,
+        octavia=SERVICES["octavia"] in catalogue.services,
+        aodh=SERVICES["aodh"] in catalogue.services,
+        barbican=SERVICES["barbican"] in catalogue.services,
+        designate=SERVICES["designate"] in catalogue.services,
         soft_anti_affinity=catalogue.apart,
-        **(
-            {}
-            if catalogue.together is None or catalogue.together < 0
-            else {"server_group_members": catalogue.together}
-        ),
+        # Where there is no limit the largest stack sets one.
+        server_group_members=together if together >= 0 else STACK_RESOURCES,
     )
 
 
