@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from openstack.exceptions import raise_from_response
+
 from crossgate.cli.findings import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -65,8 +67,10 @@ def orphans(heat: Any, stacks: Sequence[HeatStack]) -> Iterator[Orphan]:  # noqa
         # Terraform's id is Heat's own, in some versions behind the name.
         if stack is None or any(known.rpartition("/")[2] == found.id for known in stack.ids):
             continue
-        description = found.description or heat.get_stack(found.id).description or ""
-        ours = description.endswith(MADE_BY) and set(stack.tags) <= set(_tags(found.tags))
+        description = heat.get_stack(found.id).description or ""  # a list has none
+        # A create that was rolled back leaves a stack without template and description, but tags.
+        described = description.endswith(MADE_BY) or (not description and stack.tags)
+        ours = bool(described) and set(stack.tags) <= set(_tags(found.tags))
         yield Orphan(
             id=found.id,
             name=found.name,
@@ -105,11 +109,15 @@ def judged(orphan: Orphan, *, state_known: bool) -> Finding:
 
 def _has_machines(heat: Any, stack: Any) -> bool:  # noqa: ANN401  (openstacksdk's)
     """Return whether Heat keeps a server for the stack: it has an id until it is deleted."""
+    # openstacksdk's own listing knows no depth.
+    path = f"/stacks/{stack.name}/{stack.id}/resources"
+    answer = heat.get(path, params={"nested_depth": _DEPTH})
+    raise_from_response(answer)
     return any(
-        resource.resource_type == _SERVER
-        and resource.physical_resource_id
-        and resource.status != "DELETE_COMPLETE"
-        for resource in heat.resources(stack, nested_depth=_DEPTH)
+        resource["resource_type"] == _SERVER
+        and resource["physical_resource_id"]
+        and resource["resource_status"] != "DELETE_COMPLETE"
+        for resource in answer.json()["resources"]
     )
 
 
