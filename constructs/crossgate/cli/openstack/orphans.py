@@ -17,6 +17,7 @@ MADE_BY = ", made by crossgate"
 """How the description of each stack of ours ends (`clouds/openstack/group.py`)."""
 
 _FAILED = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_")
+_NONE = "No description"  # Heat's word for it
 _REMOVE_SECONDS = 300
 _SERVER = "OS::Nova::Server"
 _DEPTH = 2  # the group's members are in a stack of its own
@@ -67,9 +68,9 @@ def orphans(heat: Any, stacks: Sequence[HeatStack]) -> Iterator[Orphan]:  # noqa
         # Terraform's id is Heat's own, in some versions behind the name.
         if stack is None or any(known.rpartition("/")[2] == found.id for known in stack.ids):
             continue
-        description = heat.get_stack(found.id).description or ""  # a list has none
+        description = heat.get_stack(found.id).description or _NONE  # a list has none
         # A create that was rolled back leaves a stack without template and description, but tags.
-        described = description.endswith(MADE_BY) or (not description and stack.tags)
+        described = description.endswith(MADE_BY) or (description == _NONE and stack.tags)
         ours = bool(described) and set(stack.tags) <= set(_tags(found.tags))
         yield Orphan(
             id=found.id,
