@@ -62,7 +62,9 @@ def test_a_block_without_a_provider_is_the_unnamed_ones(changed):
     clouds = read(changed(change)).clouds
     (unnamed,) = (one for one in clouds if "alias" not in one.provider)
     assert [block.name for block in unnamed.resources] == ["mine"]
-    assert not [b for one in clouds if one is not unnamed for b in one.resources if b.name == "mine"]
+    assert not [
+        b for one in clouds if one is not unnamed for b in one.resources if b.name == "mine"
+    ]
 
 
 def test_without_a_state_nothing_exists_and_that_is_known(changed):

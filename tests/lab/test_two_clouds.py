@@ -37,12 +37,6 @@ PYTHON = "/usr/bin/python3"
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path_factory.mktemp("openstack") / "plane") as plane:
-        yield plane
-
-
-@pytest.fixture(scope="module")
 def clouds(plane: ControlPlane) -> Iterator[Clouds]:
     with Lab.create(name="test-two") as lab:
         clouds = Clouds(lab, project=plane.project)

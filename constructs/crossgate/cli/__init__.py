@@ -15,10 +15,11 @@ def main() -> int:
     try:
         from crossgate.cli.app import run  # noqa: PLC0415  (only here can its absence be told)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in _NEEDS:
+        name = (missing.name or "").partition(".")[0]
+        if name not in _NEEDS:
             raise
         sys.stderr.write(
-            f"crossgate: its command line needs {missing.name}, which is not installed: "
+            f"crossgate: its command line needs {name}, which is not installed: "
             "pip install 'crossgate[cli]'\n"
         )
         return 2

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
 from keystoneauth1.exceptions import ClientException, EndpointNotFound
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
@@ -45,6 +44,7 @@ class Login:
 
     Attributes:
         connection: openstacksdk's.
+        catalogue: keystoneauth's, of the services.
         user: the user's name.
         project: the project's name.
         url: the Keystone.
@@ -56,6 +56,7 @@ class Login:
     """
 
     connection: Any = field(repr=False)
+    catalogue: Any = field(repr=False)
     user: str
     project: str
     url: str
@@ -76,11 +77,10 @@ class Login:
     @property
     def regions(self) -> list[str]:
         """The regions of the catalogue."""
-        catalogue = self.connection.session.auth.get_access(self.connection.session).service_catalog
         return sorted(
             {
                 endpoint.get("region_id") or endpoint.get("region")
-                for service in catalogue.catalog
+                for service in self.catalogue.catalog
                 for endpoint in service.get("endpoints", [])
             }
             - {None}
@@ -88,12 +88,10 @@ class Login:
 
     def has(self, service: str) -> bool:
         """Return whether the catalogue has a service in the region."""
-        config = self.connection.config
-        catalogue = self.connection.session.auth.get_access(self.connection.session).service_catalog
         try:
-            found = catalogue.get_endpoint_data_list(
+            found = self.catalogue.get_endpoint_data_list(
                 service_type=service,
-                interface=config.get_interface(),
+                interface=self.connection.config.get_interface(),
                 region_name=self.region,
             )
         except EndpointNotFound:
@@ -112,7 +110,7 @@ def log_in(provider: Mapping[str, Any]) -> Login:
 
     Raises:
         ClientException: there is no credential, or Keystone does not take it.
-        SDKException: clouds.yaml has no such entry, or cannot be read.
+        SDKException: clouds.yaml has no such entry.
 
     """
     known = {key: value for key, value in provider.items() if "${" not in str(value)}
@@ -120,25 +118,23 @@ def log_in(provider: Mapping[str, Any]) -> Login:
     given: dict[str, Any] = {sdk: known[name] for name, sdk in _GIVEN.items() if name in known}
     if "auth_url" in known:
         given["auth"] = {"auth_url": known["auth_url"]}
-    try:
-        config = OpenStackConfig(load_yaml_config=cloud is not None, load_envvars=True)
-        read = config.get_one(cloud=cloud, validate=False, **given).config
-        auth = {**read, **read.get("auth", {})}
-        kind = _kind(auth)
-        if kind is not None:
-            given["auth_type"] = kind
-        _refuse_none(auth, kind)
-        region = config.get_one(cloud=cloud, api_timeout=_SECONDS, **given)
-        # Given as an argument, it would have to be among those of the environment or clouds.yaml.
-        region.config["region_name"] = known.get("region") or region.config.get("region_name")
-    except (OSError, yaml.YAMLError) as error:
-        raise SDKException(f"clouds.yaml cannot be read: {error}") from error
+    config = OpenStackConfig(load_yaml_config=cloud is not None, load_envvars=True)
+    read = config.get_one(cloud=cloud, validate=False, **given).config
+    auth = {**read, **read.get("auth", {})}
+    kind = _kind(auth)
+    if kind is not None:
+        given["auth_type"] = kind
+    _refuse_none(auth, kind)
+    region = config.get_one(cloud=cloud, api_timeout=_SECONDS, **given)
+    # Given as an argument, it would have to be among those of the environment or clouds.yaml.
+    region.config["region_name"] = known.get("region") or region.config.get("region_name")
     connection = Connection(config=region)
     session: Any = connection.session
     access = session.auth.get_access(session)
     token = access._data["token"]  # keystoneauth has no name for the methods
     return Login(
         connection=connection,
+        catalogue=access.service_catalog,
         user=access.username or "?",
         project=access.project_name or "?",
         url=region.config.get("auth", {}).get("auth_url", "?"),

@@ -107,8 +107,8 @@ JETSTREAM2 = OpenStackProfile(
 )
 """Jetstream2, the research cloud at Indiana University."""
 
-# Flavors: `create_flavors` in lib/nova of opendev.org/openstack/devstack; region and external network:
-# its stackrc. What it enables by itself is Nova, Neutron, Glance, Cinder and Placement.
+# Flavors: `create_flavors` in lib/nova of opendev.org/openstack/devstack; region and external
+# network: its stackrc. What it enables by itself is Nova, Neutron, Glance, Cinder and Placement.
 DEVSTACK = OpenStackProfile(
     name="DevStack",
     region="RegionOne",
