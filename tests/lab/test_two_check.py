@@ -1,16 +1,17 @@
-"""`crossgate check` against a real control plane of OpenStack, with what is missing there on purpose.
+"""`crossgate check` against a real control plane of OpenStack that lacks things on purpose.
 
 It stands before the tests of both clouds, which use the same control plane.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,9 +27,11 @@ from crossgate import (
     TerraformStack,
 )
 from crossgate.cli.app import run
-from lab.control_plane.plane import ControlPlane
 from lab.machine import until
 from stacks.gateway import API
+
+if TYPE_CHECKING:
+    from lab.control_plane.plane import ControlPlane
 
 pytestmark = [
     pytest.mark.openstack,
@@ -75,7 +78,7 @@ class Checked:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.text:
+        if self.text.strip():
             (cloud,) = json.loads(self.text)["clouds"]
             self.rows = {row["what"]: row for row in cloud["findings"]}
             self.cloud = cloud
@@ -218,33 +221,48 @@ def test_without_octavia_in_the_catalogue_the_entry_is_missing(check, operator):
     assert "octavia" not in found.cloud["profile"]
 
 
-@pytest.fixture
-def credential(plane, operator, monkeypatch) -> Iterator[Callable[..., None]]:
-    """Make the environment that of an application credential of the user."""
-    (user,) = operator.identity.users(name=plane.project.user)
+def as_user(plane: ControlPlane) -> Any:
+    """Return a connection of who deploys."""
+    project = plane.project
     who = replace(
-        plane.project,
-        operator=plane.project.user,
-        operator_password=plane.project.password,
-        operator_project=plane.project.name,
-    ).operate()
-    made = []
+        project,
+        operator=project.user,
+        operator_password=project.password,
+        operator_project=project.name,
+    )
+    return who.operate()
+
+
+@pytest.fixture(scope="module")
+def credentials(plane: ControlPlane) -> Iterator[Mapping[bool, Any]]:
+    """Return two application credentials of the user: by whether it is unrestricted."""
+    who = as_user(plane)
+    user = who.current_user_id
+    made = {
+        unrestricted: who.identity.create_application_credential(
+            user=user, name=f"check-{unrestricted}", unrestricted=unrestricted
+        )
+        for unrestricted in (False, True)
+    }
+    yield made
+    for one in made.values():
+        who.identity.delete_application_credential(user, one.id)
+
+
+@pytest.fixture
+def credential(credentials, check, monkeypatch) -> Callable[..., None]:
+    """Return what makes the environment that of an application credential."""
 
     def use(*, unrestricted: bool) -> None:
-        one = who.identity.create_application_credential(
-            user=user.id, name=f"check-{unrestricted}", unrestricted=unrestricted
-        )
-        made.append(one)
         for name in ("OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME"):
             monkeypatch.delenv(name)
         for name in ("OS_USER_DOMAIN_NAME", "OS_PROJECT_DOMAIN_NAME"):
             monkeypatch.delenv(name)
+        one = credentials[unrestricted]
         monkeypatch.setenv("OS_APPLICATION_CREDENTIAL_ID", one.id)
         monkeypatch.setenv("OS_APPLICATION_CREDENTIAL_SECRET", one.secret)
 
-    yield use
-    for one in made:
-        who.identity.delete_application_credential(user.id, one.id)
+    return use
 
 
 class TestApplicationCredentials:
@@ -335,14 +353,7 @@ class Heat:
 
 @pytest.fixture
 def heat(plane) -> Iterator[Heat]:
-    project = plane.project
-    who = replace(
-        project,
-        operator=project.user,
-        operator_password=project.password,
-        operator_project=project.name,
-    ).operate()
-    heat = Heat(who.orchestration)
+    heat = Heat(as_user(plane).orchestration)
     yield heat
     heat.clear()
 
@@ -360,8 +371,14 @@ class TestOrphans:
         assert (found.code, found.of("missing")) == (1, [ROW])
         assert f"openstack stack delete {left.id}" in found.rows[ROW]["do"]
 
-        refused = check("--remove-orphans")  # nobody answers
+        monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+        refused = check("--remove-orphans")
         assert f"Heat stack {STACK} ({left.id}), ROLLBACK_COMPLETE: delete it?" in refused.error
+        assert refused.of("missing") == [ROW]
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        unanswered = check("--remove-orphans")
+        assert unanswered.code == 2
+        assert "nobody answers, so nothing is removed" in unanswered.error
         assert STACK in heat.names()
 
         removed = check("--remove-orphans", "--yes")

@@ -9,13 +9,12 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lab.clouds import Clouds
 from lab.commands_up import running
-from lab.control_plane.plane import ControlPlane
 from lab.lab import Lab
 from lab.machine import until
 from lab.network import entered
@@ -24,6 +23,9 @@ from lab.targets import judge
 from lab.thrift.client import Client
 from lab.trial import MODES, Trial
 from stacks.lab import AWS, NOVA
+
+if TYPE_CHECKING:
+    from lab.control_plane.plane import ControlPlane
 
 pytestmark = [
     pytest.mark.openstack,

@@ -120,6 +120,15 @@ def _remove_orphans(stack: Stack, clouds: Sequence[Cloud], *, yes: bool) -> None
             continue
         for orphan in openstack.removable(cloud):
             named = f"{cloud.name}: Heat stack {orphan.name} ({orphan.id}), {orphan.status}"
-            if yes or typer.confirm(f"{named}: delete it?", err=True):
+            if yes or _confirmed(f"{named}: delete it?"):
                 openstack.remove(orphan)
                 typer.echo(f"{named}: deleted", err=True)
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise ToolError(
+            "nobody answers, so nothing is removed: --yes removes without a question"
+        ) from None

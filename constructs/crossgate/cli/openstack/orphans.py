@@ -50,8 +50,9 @@ class Orphan:
 
     def remove(self) -> None:
         """Delete it, and wait until it is gone."""
-        self.heat.delete_stack(self.id, ignore_missing=True)
-        self.heat.wait_for_delete(self.heat.get_stack(self.id), interval=1, wait=_REMOVE_SECONDS)
+        stack = self.heat.get_stack(self.id)
+        self.heat.delete_stack(stack)
+        self.heat.wait_for_delete(stack, interval=1, wait=_REMOVE_SECONDS)
 
 
 def orphans(heat: Any, stacks: Sequence[HeatStack]) -> Iterator[Orphan]:  # noqa: ANN401  (openstacksdk's)
