@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import json
 import re
 import socket
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from crossgate.cli.app import run
 from lab.clouds import Clouds
 from lab.commands_up import running
 from lab.lab import Lab
@@ -72,6 +74,21 @@ def test_seven_machines_are_booted_in_each_cloud(clouds, cloud):
         for role, count in (("api", 2), ("disc", 3), ("edge", 2))
         for number in range(1, count + 1)
     ]
+
+
+def test_a_check_counts_nothing_twice_that_is_deployed(clouds, monkeypatch, capsys):
+    for name, value in clouds.deployed.environment.items():
+        if name.startswith("OS_"):
+            monkeypatch.setenv(name, value)
+    out = clouds.deployed.folder / "cdktf.out"
+    code = run(["check", "--app-out", str(out), "--cloud", NOVA, "--json"])
+    (cloud,) = json.loads(capsys.readouterr().out)["clouds"]
+    rows = {row["what"]: row for row in cloud["findings"]}
+    assert (code, [what for what, row in rows.items() if row["verdict"] != "ok"]) == (0, [])
+    # A group of two may grow to four, and a rollout adds one.
+    assert rows["servers"]["needed"] == "3 more"
+    assert not {"networks", "security groups", "server groups", "load balancers"} & set(rows)
+    assert not [what for what in rows if what.startswith("Heat stack")]
 
 
 def unpacked(held: bytes) -> bytes:

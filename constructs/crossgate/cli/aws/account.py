@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -195,19 +196,15 @@ class Account:
             zones: where; empty: in any zone.
 
         """
-        latest: dict[tuple[str, str], tuple[Any, Decimal]] = {}
+        found: dict[str, Decimal] = {}
         pages = self._ec2.get_paginator("describe_spot_price_history").paginate(
             InstanceTypes=sorted(names),
-            Filters=[{"Name": "product-description", "Values": [_LINUX, f"{_LINUX} (Amazon VPC)"]}],
-            PaginationConfig={"MaxItems": 1000},
+            ProductDescriptions=[_LINUX, f"{_LINUX} (Amazon VPC)"],
+            StartTime=datetime.now(UTC),  # what holds now is all that is answered then
         )
         for page in pages:
             for one in page["SpotPriceHistory"]:
-                place = one["InstanceType"], one["AvailabilityZone"]
-                said = one["Timestamp"], Decimal(one["SpotPrice"])
-                if not zones or place[1] in zones:
-                    latest[place] = max(latest.get(place, said), said)
-        found: dict[str, Decimal] = {}
-        for (name, _), (_, price) in latest.items():
-            found[name] = min(price, found.get(name, price))
+                if not zones or one["AvailabilityZone"] in zones:
+                    name, price = one["InstanceType"], Decimal(one["SpotPrice"])
+                    found[name] = min(price, found.get(name, price))
         return found
