@@ -41,8 +41,8 @@ class Block:
     @property
     def new(self) -> int:
         """How many of it are not there yet."""
-        count = self.arguments.get("count", 1)
-        return max(0, (count if isinstance(count, int) else 1) - len(self.made))
+        count = whole(self.arguments.get("count"))
+        return max(0, (1 if count is None else count) - len(self.made))
 
     @property
     def called(self) -> str:
@@ -242,3 +242,22 @@ def listed(value: object) -> list[Mapping[str, Any]]:
     """Return nested blocks as a list: Terraform takes one as itself too."""
     given = value if isinstance(value, list) else [value]
     return [item for item in given if isinstance(item, Mapping)]
+
+
+def one(value: object) -> Mapping[str, Any]:
+    """Return the only nested block, empty when there is none."""
+    return next(iter(listed(value)), {})
+
+
+def whole(value: object) -> int | None:
+    """Return a number, which Terraform takes as text too; None: only Terraform knows it."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+def texts(value: object) -> list[str] | None:
+    """Return a list of literal texts; None: only Terraform knows it, or a part of it."""
+    given = value if isinstance(value, list | tuple) else [value]
+    found = [str(item) for item in given]
+    return None if any("${" in item for item in found) else found

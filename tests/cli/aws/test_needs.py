@@ -116,6 +116,26 @@ class TestOfOtherStacks:
         assert group(found, "own-api").max_price == Decimal("0.05")
 
 
+def test_what_only_terraform_knows_is_told_and_is_no_error(changed):
+    def change(made):
+        made["resource"]["aws_autoscaling_group"]["mine"] = {
+            "provider": "aws.aws",
+            "name": "mine",
+            "max_size": "${var.size}",
+            "launch_template": {"id": "${var.template}"},
+            "vpc_zone_identifier": "${data.aws_subnets.mine.ids}",
+        }
+        made["data"] = {
+            "aws_ami": {"mine": {"provider": "aws.aws", "owners": "${var.owners}", "filter": []}}
+        }
+
+    where = cloud(read(changed(change)), "aws")
+    assert needs(where).unsized == ["mine"]
+    found = group(where, "mine")
+    assert (found.types, found.image, found.zones, found.more()) == ((), None, (), (0, 0))
+    assert [one.label for one in needs(where).lookups] == ["ami-0123456789abcdef0"]
+
+
 @pytest.mark.parametrize(
     ("base", "share", "more"),
     [(None, 0, (11, 0)), (0, 0, (0, 11)), (2, 50, (7, 4)), (20, 0, (11, 0)), (0, 100, (11, 0))],

@@ -8,7 +8,8 @@ from crossgate.cli.findings import Verdict
 from crossgate.cli.openstack import judge
 from crossgate.cli.openstack.facts import Flavor, FoundImage
 from crossgate.cli.openstack.login import Login
-from crossgate.cli.openstack.needs import Image, Machines, needs
+from crossgate.cli.openstack.needs import Image, Machines
+from crossgate.cli.openstack.resources import needs
 
 SMALL = Flavor(id="f-1", name="m3.small", cpu=2, memory=6144, disk=20)
 TINY = Flavor(id="f-2", name="m3.tiny", cpu=1, memory=3072, disk=20)

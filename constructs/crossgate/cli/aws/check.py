@@ -64,6 +64,7 @@ class _Check:
         for lookup in wanted.lookups:
             asker.ask(f"image {lookup.label}", "there", partial(self._ask_image, lookup))
         asker.findings += (judge.image_unknown(one) for one in wanted.machines if one.image is None)
+        asker.findings += map(judge.size_unknown, wanted.unsized)
         if wanted.key_pairs:
             asker.ask("key pairs", ", ".join(wanted.key_pairs), self._ask_key_pairs)
         self._quotas()

@@ -95,6 +95,17 @@ def image_unknown(one: Machines) -> Finding:
     )
 
 
+def size_unknown(group: str) -> Finding:
+    """Say that only Terraform knows how large a group may be."""
+    return Finding(
+        what=f"largest size of {group}",
+        needed="a number in the JSON",
+        found="could not be asked: only Terraform knows it",
+        verdict=Verdict.UNASKED,
+        do="count it yourself: it is in no quota below",
+    )
+
+
 def types(machines: Sequence[Machines], there: Mapping[str, Type]) -> Iterator[Finding]:
     """Judge whether the types are offered where machines may be."""
     where: dict[str, set[str]] = {}

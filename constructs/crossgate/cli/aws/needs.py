@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from crossgate.cli.synthesized import listed
+from crossgate.cli.synthesized import listed, one, texts, whole
 
 if TYPE_CHECKING:
     from crossgate.cli.synthesized import Block, Cloud
@@ -90,6 +90,7 @@ class Needs:
 
     Attributes:
         machines: what runs.
+        unsized: groups whose largest size only Terraform knows.
         lookups: images that must be found.
         zones: availability zones named.
         key_pairs: key pairs named.
@@ -100,6 +101,7 @@ class Needs:
     """
 
     machines: Sequence[Machines]
+    unsized: Sequence[str]
     lookups: Sequence[Lookup]
     zones: Sequence[str] = ()
     key_pairs: Sequence[str] = ()
@@ -126,10 +128,15 @@ def needs(cloud: Cloud) -> Needs:
     ]
     lookups = [
         *(one.image for one in machines if one.image is not None),
-        *filter(None, (_lookup(cloud, block) for block in cloud.looked_up("aws_ami"))),
+        *filter(None, (_lookup(block) for block in cloud.looked_up("aws_ami"))),
     ]
     return Needs(
         machines=machines,
+        unsized=[
+            block.called
+            for block in cloud.made_of("aws_autoscaling_group")
+            if whole(block.arguments.get("max_size")) is None
+        ],
         lookups=list(dict.fromkeys(lookups)),
         zones=sorted(
             {
@@ -158,15 +165,16 @@ def needs(cloud: Cloud) -> Needs:
 
 def _group(cloud: Cloud, block: Block) -> Machines:
     given = block.arguments
-    mixed = _one(given.get("mixed_instances_policy"))
-    chosen = _one(mixed.get("launch_template"))
-    named = _one(chosen.get("launch_template_specification")).get("launch_template_id")
-    template = cloud.follow(named or _one(given.get("launch_template")).get("id"))
+    mixed = one(given.get("mixed_instances_policy"))
+    chosen = one(mixed.get("launch_template"))
+    named = one(chosen.get("launch_template_specification")).get("launch_template_id")
+    template = cloud.follow(named or one(given.get("launch_template")).get("id"))
     base = template.arguments if template is not None else {}
     overrides = [one.get("instance_type") for one in listed(chosen.get("override"))]
     types = [cloud.literal(name) for name in overrides or [base.get("instance_type")]]
-    most = max([int(given.get("max_size", 0)), *_scheduled(cloud, block)])
-    distribution = _one(mixed.get("instances_distribution"))
+    most = max([whole(given.get("max_size")) or 0, *_scheduled(cloud, block)])
+    distribution = one(mixed.get("instances_distribution"))
+    share = whole(distribution.get("on_demand_percentage_above_base_capacity"))
     price = cloud.literal(distribution.get("spot_max_price"))
     return Machines(
         of=block.called,
@@ -175,10 +183,10 @@ def _group(cloud: Cloud, block: Block) -> Machines:
         zones=_zones(cloud, given.get("vpc_zone_identifier")),
         most=most,
         surge=_surge(given, most),
-        now=int(block.made[0].get("desired_capacity") or 0) if block.made else 0,
-        base=int(distribution.get("on_demand_base_capacity") or 0) if distribution else None,
+        now=(whole(block.made[0].get("desired_capacity")) or 0) if block.made else 0,
+        base=(whole(distribution.get("on_demand_base_capacity")) or 0) if distribution else None,
         # Left out, all are on demand (EC2 Auto Scaling API, InstancesDistribution).
-        share=int(distribution.get("on_demand_percentage_above_base_capacity", _ALL)),
+        share=_ALL if share is None else share,
         max_price=Decimal(price) if price else None,
     )
 
@@ -200,7 +208,7 @@ def _instance(cloud: Cloud, block: Block) -> Machines:
 def _scheduled(cloud: Cloud, group: Block) -> list[int]:
     """Return the largest sizes that schedules give to a group."""
     return [
-        int(block.arguments.get("max_size", 0))
+        whole(block.arguments.get("max_size")) or 0
         for block in cloud.made_of("aws_autoscaling_schedule")
         if cloud.follow(block.arguments.get("autoscaling_group_name")) == group
     ]
@@ -208,9 +216,9 @@ def _scheduled(cloud: Cloud, group: Block) -> list[int]:
 
 def _surge(given: Mapping[str, Any], most: int) -> int:
     """Return how many machines a rollout, or a replacement, adds at once."""
-    preferences = _one(_one(given.get("instance_refresh")).get("preferences"))
-    policy = _one(given.get("instance_maintenance_policy"))
-    percent = max(int(one.get("max_healthy_percentage") or _ALL) for one in (preferences, policy))
+    preferences = one(one(given.get("instance_refresh")).get("preferences"))
+    policy = one(given.get("instance_maintenance_policy"))
+    percent = max(whole(by.get("max_healthy_percentage")) or _ALL for by in (preferences, policy))
     return ceil(most * (percent - _ALL) / _ALL)
 
 
@@ -228,25 +236,21 @@ def _image(cloud: Cloud, given: object) -> Lookup | None:
     if (literal := cloud.literal(given)) is not None:
         return Lookup(label=literal, ids=(literal,), deprecated=True)
     found = cloud.follow(given)
-    return _lookup(cloud, found) if found is not None and found.kind == "aws_ami" else None
+    return _lookup(found) if found is not None and found.kind == "aws_ami" else None
 
 
-def _lookup(cloud: Cloud, block: Block) -> Lookup | None:
-    filters = [
-        (str(one["name"]), tuple(map(str, one["values"])))
-        for one in listed(block.arguments.get("filter"))
-    ]
-    owners = tuple(map(str, block.arguments.get("owners", ())))
-    values = [value for _, several in filters for value in several]
-    if any(cloud.literal(text) is None for text in [*owners, *values]):
+def _lookup(block: Block) -> Lookup | None:
+    owners = texts(block.arguments.get("owners", []))
+    named = {
+        str(by.get("name")): texts(by.get("values", []))
+        for by in listed(block.arguments.get("filter"))
+    }
+    filters = {name: values for name, values in named.items() if values is not None}
+    if owners is None or len(filters) < len(named):
         return None
     return Lookup(
-        label=", ".join(values),
-        owners=owners,
-        filters=tuple(filters),
+        label=", ".join(value for values in filters.values() for value in values),
+        owners=tuple(owners),
+        filters=tuple((name, tuple(values)) for name, values in filters.items()),
         deprecated=bool(block.arguments.get("include_deprecated")),
     )
-
-
-def _one(value: object) -> Mapping[str, Any]:
-    return next(iter(listed(value)), {})

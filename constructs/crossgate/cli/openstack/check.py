@@ -10,19 +10,20 @@ from crossgate.cli.findings import Asker, Finding, Report, quota
 from crossgate.cli.openstack import judge, profiles
 from crossgate.cli.openstack.facts import Catalogue, Flavor
 from crossgate.cli.openstack.login import ERRORS, log_in, sentence
-from crossgate.cli.openstack.needs import Image, needs
 from crossgate.cli.openstack.orphans import Orphan, judged, orphans
 from crossgate.cli.openstack.project import Project, Quota
+from crossgate.cli.openstack.resources import needs
 from crossgate.errors import ToolError
 
 if TYPE_CHECKING:
     from crossgate.cli.openstack.facts import FoundImage
     from crossgate.cli.openstack.login import Login
+    from crossgate.cli.openstack.needs import Image
     from crossgate.cli.synthesized import Cloud
 
 _MORE = "ask the operator for a quota of {most}, or make the stack smaller"
 _ASKED = ("block-storage", "compute", "image", "network")
-_BALANCING = ("load balancers", "listeners", "pools", "health monitors")
+_BALANCING = ("load balancers", "listeners", "pools", "members", "health monitors")
 
 
 def check(cloud: Cloud, *, state_known: bool) -> Report:

@@ -134,9 +134,13 @@ class Project:
             "load balancers": (limits.load_balancers, service.load_balancers),
             "listeners": (limits.listeners, service.listeners),
             "pools": (limits.pools, service.pools),
+            "members": (limits.members, service.pools),
             "health monitors": (limits.health_monitors, service.health_monitors),
         }
         for name in names:
             limit, every = lists[name]
-            used = sum(1 for _ in every(project_id=self._id))
+            found = list(every(project_id=self._id))
+            used = len(found)
+            if name == "members":
+                used = sum(len(pool.members or ()) for pool in found)
             yield name, Quota(limit=-1 if limit is None else limit, used=used)

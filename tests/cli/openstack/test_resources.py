@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from crossgate import JETSTREAM2, AutoScalingGroup, Capacity, ConsulServers, Machine, OpenStackCloud
-from crossgate.cli.openstack.needs import Image, needs
+from crossgate.cli.openstack.needs import Image
+from crossgate.cli.openstack.resources import needs
 from crossgate.cli.synthesized import read
 from tests.cli.conftest import cloud, synthesized
 from tests.cli.test_synthesized import state
@@ -182,3 +183,39 @@ def test_a_stack_whose_template_only_terraform_knows_is_told(changed):
         }
 
     assert needs(cloud(read(changed(change)), "nova")).unread == ["mine"]
+
+
+def test_a_group_whose_size_only_terraform_knows_is_told(changed):
+    def change(made):
+        (name,) = [key for key in made["locals"] if key.endswith("_template_84B43200_0")]
+        made["locals"][name] = made["locals"][name].replace('"max_size": 4', '"max_size": "${n}"')
+
+    found = needs(cloud(read(changed(change)), "nova"))
+    assert found.unread == ["gateway-gw-api"]
+    assert "gateway-gw-api" not in {one.of for one in found.machines}
+
+
+def test_what_only_terraform_knows_is_no_error(changed):
+    def change(made):
+        made["resource"]["openstack_compute_instance_v2"]["mine"] = {
+            "provider": "openstack.nova",
+            "name": "${var.name}",
+            "count": "${var.count}",
+            "flavor_name": "${var.flavor}",
+            "image_id": "${var.image}",
+            "availability_zone": "${var.zone}",
+            "block_device": [{"destination_type": "volume", "volume_size": "${var.size}"}],
+            "network": [{"name": "${var.network}"}],
+            "scheduler_hints": [{"group": "${var.group}"}],
+        }
+        made["resource"]["openstack_orchestration_stack_v1"]["theirs"] = {
+            "provider": "openstack.nova",
+            "name": "theirs",
+            "tags": "${var.tags}",
+            "template_opts": "${var.template}",
+        }
+
+    found = needs(cloud(read(changed(change)), "nova"))
+    (mine,) = (one for one in found.machines if one.of == "mine")
+    assert (mine.flavor, mine.image, mine.volume, mine.more) == (None, Image(), 0, 1)
+    assert found.unread == ["theirs"]
