@@ -351,8 +351,8 @@ class Heat:
         until(lambda: STACK not in self.names(), seconds=120, what="the stack is gone")
 
 
-@pytest.fixture
-def heat(plane) -> Iterator[Heat]:
+@pytest.fixture(scope="class")
+def heat(plane: ControlPlane) -> Iterator[Heat]:
     heat = Heat(as_user(plane).orchestration)
     yield heat
     heat.clear()
@@ -361,10 +361,8 @@ def heat(plane) -> Iterator[Heat]:
 ROW = f"Heat stack {STACK}"
 
 
-class TestOrphans:
-    def test_what_a_failed_create_left_is_named_and_removed_after_a_question(
-        self, check, heat, monkeypatch
-    ):
+class TestOfWhatAFailedCreateLeft:
+    def test_it_is_named_and_removed_after_a_question(self, check, heat, monkeypatch):
         left = heat.make("m9.huge")
         assert left.status == "ROLLBACK_COMPLETE"
         found = check()
@@ -385,18 +383,21 @@ class TestOrphans:
         assert (removed.code, removed.of("missing")) == (0, [])
         assert STACK not in heat.names()
 
-    def test_one_that_serves_is_not_removed_also_when_its_last_change_failed(self, check, heat):
-        served = heat.make("m3.tiny")
-        assert served.status == "CREATE_COMPLETE"
-        changed = heat.update(served, "m9.huge")
-        assert changed.status.startswith("ROLLBACK_")
+    def test_one_of_somebody_else_is_told_and_kept(self, check, heat):
+        heat.make("m9.huge", by=" of another team", tag="theirs")
         found = check("--remove-orphans", "--yes")
-        assert (found.code, found.of("missing")) == (1, [ROW])
-        assert "with machines" in found.rows[ROW]["found"]
+        assert "not ours" in found.rows[ROW]["found"]
         assert STACK in heat.names()
 
-    def test_one_that_the_state_has_is_none(self, check, heat, out, tmp_path):
+
+class TestOfAStackThatServes:
+    @pytest.fixture(scope="class")
+    def served(self, heat: Heat) -> Any:
         served = heat.make("m3.tiny")
+        assert served.status == "CREATE_COMPLETE"
+        return served
+
+    def test_it_is_none_when_the_state_has_it(self, check, served, out, tmp_path):
         made = json.loads((out / "stacks/checked/cdk.tf.json").read_text())
         (name,) = made["resource"]["openstack_orchestration_stack_v1"]
         state = tmp_path / "pulled.tfstate"
@@ -411,8 +412,10 @@ class TestOrphans:
         assert (found.code, found.of("missing")) == (0, [])
         assert found.rows["servers"]["needed"] == "8 more"
 
-    def test_one_of_somebody_else_is_told_and_kept(self, check, heat):
-        heat.make("m9.huge", by=" of another team", tag="theirs")
+    def test_it_is_not_removed_also_when_its_last_change_failed(self, check, served, heat):
+        changed = heat.update(served, "m9.huge")
+        assert changed.status.startswith("ROLLBACK_")
         found = check("--remove-orphans", "--yes")
-        assert "not ours" in found.rows[ROW]["found"]
+        assert (found.code, found.of("missing")) == (1, [ROW])
+        assert "with machines" in found.rows[ROW]["found"]
         assert STACK in heat.names()

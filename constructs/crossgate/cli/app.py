@@ -60,7 +60,9 @@ def check(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before that.")] = False,
 ) -> None:
-    """Ask the clouds whether a synthesized stack can be deployed, and change nothing.
+    """Ask the clouds whether a synthesized stack can be deployed.
+
+    Nothing is changed but what --remove-orphans removes.
 
     Exit code: 0 when nothing is missing, 1 when something is, 2 when it could not be asked.
     """

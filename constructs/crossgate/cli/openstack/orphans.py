@@ -64,7 +64,7 @@ def orphans(heat: Any, stacks: Sequence[HeatStack]) -> Iterator[Orphan]:  # noqa
 
     """
     wanted = {stack.name: stack for stack in stacks}
-    for found in heat.stacks():
+    for found in heat.stacks() if wanted else ():
         stack = wanted.get(found.name)
         # Terraform's id is Heat's own, in some versions behind the name.
         if stack is None or any(known.rpartition("/")[2] == found.id for known in stack.ids):
