@@ -40,6 +40,7 @@ from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, Vpc
 from crossgate.clouds.inhouse import Host, InHouse
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
+    DEVSTACK,
     JETSTREAM2,
     ExistingNetwork,
     Healing,
@@ -58,6 +59,7 @@ from crossgate.terraform.engine import Construct, TerraformOutput, TerraformStac
 
 __all__ = [
     "ANYWHERE",
+    "DEVSTACK",
     "JETSTREAM2",
     "App",
     "ArgumentError",
