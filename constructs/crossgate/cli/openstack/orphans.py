@@ -20,7 +20,7 @@ _FAILED = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_")
 _NONE = "No description"  # Heat's word for it
 _REMOVE_SECONDS = 300
 _SERVER = "OS::Nova::Server"
-_DEPTH = 2  # the group's members are in a stack of its own
+_DEPTH = 4  # a member is in the group's own stack, a group of one in itself, and its server in that
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -233,7 +233,10 @@ class _Reading:
             properties = resource.get("properties", {})
             if resource.get("type") == "OS::Heat::AutoScalingGroup":
                 member = properties.get("resource", {})
-                if member.get("type") == "OS::Nova::Server":
+                # A member may be a group of one, and that one a template of ours.
+                while member.get("type") == "OS::Heat::AutoScalingGroup":
+                    member = member["properties"]["resource"]
+                if "flavor" in member.get("properties", {}):
                     self._members(block, properties, member["properties"])
             elif resource.get("type") == "OS::Nova::Server":
                 self._members(block, {"min_size": 1, "max_size": 1}, properties)
