@@ -20,7 +20,12 @@ from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
-from crossgate.policy import protected_groups_do_not_shrink, somebody_waits, steps_settle
+from crossgate.policy import (
+    calm_covers_the_drain,
+    protected_groups_do_not_shrink,
+    somebody_waits,
+    steps_settle,
+)
 from crossgate.specs import GroupSpec, ScalingSpec
 from crossgate.terraform.engine import Construct, path_of
 from crossgate.terraform.naming import name_of
@@ -261,12 +266,13 @@ class AutoScalingGroup(Construct):
         Raises:
             ConfigError: the size is fixed or follows that figure already, steps would make it swing
                 without end, nobody can wait for the service, or a cloud cannot do it.
-            PolicyError: it shrinks a group whose machines are protected.
+            PolicyError: it shrinks a group whose machines are protected, or need longer to leave.
 
         """
         path = path_of(self)
         checked((Scaling, Steps), scaling, argument="scaling", path=path)
         somebody_waits.check(scaling, self.service, path)
+        calm_covers_the_drain.check(scaling, self.service, path)
         asked: list[tuple[Cloud, ScalingSpec]] = []
         for cloud in self.clouds if clouds is None else clouds:
             if cloud not in self._specs:

@@ -317,7 +317,7 @@ class Heat:
             name=STACK,
             template=self.template(flavor, f"{STACK}{by}"),
             tags=tag,
-            disable_rollback=False,
+            disable_rollback=True,
             timeout_mins=5,
         )
         return self.wait(made.id)
@@ -327,7 +327,7 @@ class Heat:
             stack.id,
             template=self.template(flavor, f"{STACK}, made by crossgate"),
             tags=TAG,
-            disable_rollback=False,
+            disable_rollback=True,
             timeout_mins=5,
         )
         time.sleep(1)  # until then Heat tells of what was before
@@ -371,14 +371,14 @@ ROW = f"Heat stack {STACK}"
 class TestOfWhatAFailedCreateLeft:
     def test_it_is_named_and_removed_after_a_question(self, check, heat, monkeypatch):
         left = heat.make("m9.huge")
-        assert left.status == "ROLLBACK_COMPLETE"
+        assert left.status == "CREATE_FAILED"
         found = check()
         assert (found.code, found.of("missing")) == (1, [ROW])
         assert f"openstack stack delete {left.id}" in found.rows[ROW]["do"]
 
         monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
         refused = check("--remove-orphans")
-        assert f"Heat stack {STACK} ({left.id}), ROLLBACK_COMPLETE: delete it?" in refused.error
+        assert f"Heat stack {STACK} ({left.id}), CREATE_FAILED: delete it?" in refused.error
         assert refused.of("missing") == [ROW]
         monkeypatch.setattr("sys.stdin", io.StringIO())
         unanswered = check("--remove-orphans")
@@ -415,7 +415,7 @@ class TestOfAStackThatServes:
 
     def test_it_is_not_removed_also_when_its_last_change_failed(self, check, served, heat):
         changed = heat.update(served, "m9.huge")
-        assert changed.status.startswith("ROLLBACK_")
+        assert changed.status == "UPDATE_FAILED"
         found = check("--remove-orphans", "--yes")
         assert (found.code, found.of("missing")) == (1, [ROW])
         assert "with machines" in found.rows[ROW]["found"]

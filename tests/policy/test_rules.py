@@ -1,3 +1,5 @@
+from dataclasses import replace
+from datetime import timedelta
 from ipaddress import IPv4Network
 
 import pytest
@@ -13,6 +15,7 @@ from crossgate import (
     Termination,
 )
 from crossgate.policy import (
+    calm_covers_the_drain,
     no_world_open_admin_port,
     odd_server_count,
     protected_groups_do_not_shrink,
@@ -135,6 +138,24 @@ def test_steps_that_settle_are_allowed():
 def test_a_group_never_grows_again_by_what_made_it_shrink(found, least, said):
     with pytest.raises(PolicyError, match=said):
         steps_settle.check(found, least, "api")
+
+
+LONG = Service(name="api", port=9190, command=["/usr/bin/api"], drain=timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    "shrinking",
+    [Scaling(on="cpu", target=0.5), Steps(on="cpu", steps=[Step(at_most=0.2, remove=1)])],
+)
+def test_a_group_does_not_shrink_faster_than_its_machines_leave(shrinking):
+    with pytest.raises(PolicyError, match=r"calm of at least 0:10:00"):
+        calm_covers_the_drain.check(shrinking, LONG, "api")
+    calm_covers_the_drain.check(replace(shrinking, calm=timedelta(minutes=10)), LONG, "api")
+
+
+def test_what_only_grows_need_not_be_calm():
+    calm_covers_the_drain.check(Scaling(on="cpu", target=0.5, shrink=False), LONG, "api")
+    calm_covers_the_drain.check(Steps(on="cpu", steps=[Step(at_least=0.8, add=1)]), LONG, "api")
 
 
 def test_nobody_waits_for_a_service_without_a_limit():

@@ -122,6 +122,7 @@ def _remove_orphans(stack: Stack, clouds: Sequence[Cloud], *, yes: bool) -> None
             continue
         for orphan in openstack.removable(cloud):
             named = f"{cloud.name}: Heat stack {orphan.name} ({orphan.id}), {orphan.status}"
+            named += ", with machines" if orphan.machines else ""
             if yes or _confirmed(f"{named}: delete it?"):
                 openstack.remove(orphan)
                 typer.echo(f"{named}: deleted", err=True)

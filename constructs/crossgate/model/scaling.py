@@ -166,6 +166,11 @@ class Steps:
         _check_calm(self.calm, "Steps: calm")
 
     @property
+    def shrink(self) -> bool:
+        """Whether machines go again."""
+        return bool(self.removing)
+
+    @property
     def adding(self) -> Sequence[tuple[float, int]]:
         """Bounds and machines that are added from there on, upwards."""
         return sorted(

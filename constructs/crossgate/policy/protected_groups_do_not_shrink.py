@@ -22,8 +22,7 @@ def check(termination: Termination, scaling: Scaling | Steps, path: str) -> None
         PolicyError: the machines are protected, and the scaling shrinks.
 
     """
-    shrinks = bool(scaling.removing) if isinstance(scaling, Steps) else scaling.shrink
-    if termination.protect and shrinks:
+    if termination.protect and scaling.shrink:
         raise PolicyError(
             "the machines are protected, so none would go when the figure falls",
             path=path,

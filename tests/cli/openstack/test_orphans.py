@@ -7,20 +7,13 @@ import pytest
 from crossgate.cli.findings import Verdict
 from crossgate.cli.openstack.orphans import Orphan, judged
 
-FAILED = Orphan(
-    id="s-1", name="gateway-gw-api", status="ROLLBACK_COMPLETE", ours=True, serves=False
-)
+FAILED = Orphan(id="s-1", name="gateway-gw-api", status="CREATE_FAILED", ours=True, machines=False)
 
 
-@pytest.mark.parametrize(
-    "status",
-    [
-        *("CREATE_FAILED", "DELETE_FAILED"),
-        *("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "ROLLBACK_IN_PROGRESS"),
-    ],
-)
-def test_what_failed_is_removed(status):
-    assert replace(FAILED, status=status).removable
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "DELETE_FAILED"])
+@pytest.mark.parametrize("machines", [True, False])
+def test_what_was_never_whole_or_is_to_go_is_removed(status, machines):
+    assert replace(FAILED, status=status, machines=machines).removable
 
 
 @pytest.mark.parametrize(
@@ -29,7 +22,7 @@ def test_what_failed_is_removed(status):
         {"status": "CREATE_COMPLETE"},
         {"status": "UPDATE_FAILED"},
         {"status": "UPDATE_COMPLETE"},
-        {"serves": True},
+        {"status": "ROLLBACK_COMPLETE"},
         {"ours": False},
     ],
 )
@@ -45,7 +38,8 @@ def test_the_command_that_removes_it_is_named():
 
 
 def test_one_that_serves_is_to_be_looked_at():
-    found = judged(replace(FAILED, serves=True), state_known=True)
+    served = replace(FAILED, machines=True, status="UPDATE_FAILED")
+    found = judged(served, state_known=True)
     assert "with machines" in found.found
     assert "--remove-orphans" not in found.do
 

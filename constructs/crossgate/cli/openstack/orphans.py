@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 MADE_BY = ", made by crossgate"
 """How the description of each stack of ours ends (`clouds/openstack/group.py`)."""
 
-_FAILED = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_")
-_NONE = "No description"  # Heat's word for it
+_FAILED = ("CREATE_FAILED", "DELETE_FAILED")
 _REMOVE_SECONDS = 300
 _SERVER = "OS::Nova::Server"
 _DEPTH = 4  # a member is in the group's own stack, a group of one in itself, and its server in that
@@ -32,7 +31,7 @@ class Orphan:
         name: its name.
         status: Heat's word for how it is.
         ours: whether it was made by crossgate, with the tags that this stack's would have.
-        serves: whether it has machines.
+        machines: whether it has any.
 
     """
 
@@ -40,13 +39,16 @@ class Orphan:
     name: str
     status: str
     ours: bool
-    serves: bool
+    machines: bool
     heat: Any = field(repr=False, compare=False, default=None)
 
     @property
     def removable(self) -> bool:
-        """Whether it is certainly one that failed, ours, and without machines."""
-        return self.ours and not self.serves and self.status.startswith(_FAILED)
+        """Whether it is ours, and was never there as a whole or is to go.
+
+        It may have machines: Heat is not told to take back what it could not make whole.
+        """
+        return self.ours and self.status in _FAILED
 
     def remove(self) -> None:
         """Delete it, and wait until it is gone."""
@@ -69,16 +71,14 @@ def orphans(heat: Any, stacks: Sequence[HeatStack]) -> Iterator[Orphan]:  # noqa
         # Terraform's id is Heat's own, in some versions behind the name.
         if stack is None or any(known.rpartition("/")[2] == found.id for known in stack.ids):
             continue
-        description = heat.get_stack(found.id).description or _NONE  # a list has none
-        # A create that was rolled back leaves a stack without template and description, but tags.
-        described = description.endswith(MADE_BY) or (description == _NONE and stack.tags)
-        ours = bool(described) and set(stack.tags) <= set(_tags(found.tags))
+        description = str(heat.get_stack(found.id).description)  # a list has none
+        ours = description.endswith(MADE_BY) and set(stack.tags) <= set(_tags(found.tags))
         yield Orphan(
             id=found.id,
             name=found.name,
             status=found.status,
             ours=ours,
-            serves=ours and _has_machines(heat, found),
+            machines=ours and _has_machines(heat, found),
             heat=heat,
         )
 
@@ -96,7 +96,7 @@ def judged(orphan: Orphan, *, state_known: bool) -> Finding:
             verdict=Verdict.UNASKED,
             do="terraform state pull > FILE, then check again with --state FILE",
         )
-    found += f"not in the state{', with machines' if orphan.serves else ''}"
+    found += f"not in the state{', with machines' if orphan.machines else ''}"
     if not orphan.ours:
         do = "give yours another name, by the construct's id, or remove that one if it is yours"
     elif orphan.removable:
