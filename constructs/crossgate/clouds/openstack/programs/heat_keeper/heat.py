@@ -145,7 +145,10 @@ class Heat:
             status=status,
             rules=Rules.of(json.loads(rules)),
             members=[
-                self._member(name, server, servers) for name, server in members(found).items()
+                self._member(name, server, servers)
+                for name, server in members(found).items()
+                # One that Heat is making has no server yet, and is not one that has lost it.
+                if server or not status.endswith("IN_PROGRESS")
             ],
         )
 
