@@ -18,6 +18,7 @@ from crossgate import errors
 
 PUBLIC = [
     "ANYWHERE",
+    "DEVSTACK",
     "JETSTREAM2",
     "App",
     "ArgumentError",

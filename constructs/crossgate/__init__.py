@@ -38,6 +38,7 @@ from crossgate.clouds.aws import AwsCloud, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.inhouse import Host, InHouse
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
+    DEVSTACK,
     JETSTREAM2,
     ExistingNetwork,
     Healing,
@@ -56,6 +57,7 @@ from crossgate.terraform.engine import Construct, TerraformOutput, TerraformStac
 
 __all__ = [
     "ANYWHERE",
+    "DEVSTACK",
     "JETSTREAM2",
     "App",
     "ArgumentError",

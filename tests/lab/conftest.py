@@ -7,6 +7,7 @@ import pytest
 
 from lab.clouds import Clouds
 from lab.commands_up import running
+from lab.control_plane.plane import ControlPlane
 from lab.lab import Lab
 from stacks.lab import AWS
 
@@ -30,6 +31,13 @@ def clouds() -> Iterator[Clouds]:
             yield clouds
         finally:
             clouds.stop()
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Return OpenStack's control plane, for all tests that need one: starting takes a minute."""
+    with ControlPlane(tmp_path_factory.mktemp("openstack") / "plane") as plane:
+        yield plane
 
 
 @pytest.fixture(scope="session")

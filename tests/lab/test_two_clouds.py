@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import json
 import re
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from crossgate.cli.app import run
 from lab.clouds import Clouds
 from lab.commands_up import running
-from lab.control_plane.plane import ControlPlane
 from lab.lab import Lab
 from lab.machine import until
 from lab.network import entered
@@ -24,6 +25,9 @@ from lab.targets import judge
 from lab.thrift.client import Client
 from lab.trial import MODES, Trial
 from stacks.lab import AWS, NOVA
+
+if TYPE_CHECKING:
+    from lab.control_plane.plane import ControlPlane
 
 pytestmark = [
     pytest.mark.openstack,
@@ -34,12 +38,6 @@ pytestmark = [
 
 PORT = 9000
 PYTHON = "/usr/bin/python3"
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path_factory.mktemp("openstack") / "plane") as plane:
-        yield plane
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +73,21 @@ def test_seven_machines_are_booted_in_each_cloud(clouds, cloud):
         for role, count in (("api", 2), ("disc", 3), ("edge", 2))
         for number in range(1, count + 1)
     ]
+
+
+def test_a_check_counts_nothing_twice_that_is_deployed(clouds, monkeypatch, capsys):
+    for name, value in clouds.deployed.environment.items():
+        if name.startswith("OS_"):
+            monkeypatch.setenv(name, value)
+    out = clouds.deployed.folder / "cdktf.out"
+    code = run(["check", "--app-out", str(out), "--cloud", NOVA, "--json"])
+    (cloud,) = json.loads(capsys.readouterr().out)["clouds"]
+    rows = {row["what"]: row for row in cloud["findings"]}
+    assert (code, [what for what, row in rows.items() if row["verdict"] != "ok"]) == (0, [])
+    # A group of two may grow to four, and a rollout adds one.
+    assert rows["servers"]["needed"] == "3 more"
+    assert not {"networks", "security groups", "server groups", "load balancers"} & set(rows)
+    assert not [what for what in rows if what.startswith("Heat stack")]
 
 
 def unpacked(held: bytes) -> bytes:

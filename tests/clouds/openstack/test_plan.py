@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from crossgate.clouds.openstack import JETSTREAM2, ExistingNetwork, NetworkByName, OpenStackProfile
+from crossgate import Machine
+from crossgate.clouds.openstack import (
+    DEVSTACK,
+    JETSTREAM2,
+    ExistingNetwork,
+    NetworkByName,
+    OpenStackProfile,
+    catalogue,
+)
 from crossgate.clouds.openstack.plan import ExistingNetworkPlan, Plan
 from crossgate.errors import ConfigError
 from tests.clouds.openstack.ids import IMAGE
@@ -12,6 +20,14 @@ def test_a_ready_profile_is_named(stack):
     cloud = Plan(profile="jetstream2", image=IMAGE, network="10.30.0.0/16").build(stack, "nova")
     assert cloud.profile == JETSTREAM2
     assert (cloud.image, str(cloud.network)) == (IMAGE, "10.30.0.0/16")
+
+
+def test_a_plain_devstack_has_neither_groups_nor_entries(stack):
+    cloud = Plan(profile="devstack", image=IMAGE).build(stack, "nova")
+    assert cloud.profile == DEVSTACK
+    assert (cloud.region, cloud.external_network) == ("RegionOne", "public")
+    assert (cloud.profile.heat, cloud.profile.octavia) == (False, False)
+    assert catalogue.carrier(cloud.profile, Machine(cpu=2, memory=4)).flavor == "m1.medium"
 
 
 def test_a_profile_may_be_written_out(stack):

@@ -3,9 +3,10 @@
 from crossgate.clouds.openstack.cloud import OpenStackCloud
 from crossgate.clouds.openstack.keeper import Healing
 from crossgate.clouds.openstack.network import ExistingNetwork, NetworkByName, OwnNetwork
-from crossgate.clouds.openstack.profile import JETSTREAM2, Flavor, OpenStackProfile
+from crossgate.clouds.openstack.profile import DEVSTACK, JETSTREAM2, Flavor, OpenStackProfile
 
 __all__ = [
+    "DEVSTACK",
     "JETSTREAM2",
     "ExistingNetwork",
     "Flavor",

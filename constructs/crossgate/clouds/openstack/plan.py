@@ -54,7 +54,8 @@ class Plan:
     """One region of an OpenStack cloud.
 
     Attributes:
-        profile: what the cloud offers: "jetstream2", or an `OpenStackProfile` written out.
+        profile: what the cloud offers: "jetstream2", "devstack", or an `OpenStackProfile` written
+            out.
         image: a name of the profile ("ubuntu-24.04"), or an id.
         image_lookup: a look-up by name, instead of `image`.
         network: the range of a network of its own.

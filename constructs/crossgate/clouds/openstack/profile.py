@@ -107,5 +107,26 @@ JETSTREAM2 = OpenStackProfile(
 )
 """Jetstream2, the research cloud at Indiana University."""
 
-PROFILES = {"jetstream2": JETSTREAM2}
+# Flavors: `create_flavors` in lib/nova of opendev.org/openstack/devstack; region and external
+# network: its stackrc. What it enables by itself is Nova, Neutron, Glance, Cinder and Placement.
+DEVSTACK = OpenStackProfile(
+    name="DevStack",
+    region="RegionOne",
+    external_network="public",
+    flavors={
+        "m1.tiny": Flavor(cpu=1, memory=0.5, disk=1),
+        "m1.small": Flavor(cpu=1, memory=2, disk=20),
+        "m1.medium": Flavor(cpu=2, memory=4, disk=40),
+        "m1.large": Flavor(cpu=4, memory=8, disk=80),
+        "m1.xlarge": Flavor(cpu=8, memory=16, disk=160),
+    },
+    zones=("nova",),
+)
+"""A plain DevStack: no Heat and no Octavia, which it has by its plug-ins only.
+
+With `enable_plugin heat` and `enable_plugin octavia` in its local.conf:
+`dataclasses.replace(DEVSTACK, heat=True, octavia=True, auth_url="http://HOST/identity/v3")`.
+"""
+
+PROFILES = {"devstack": DEVSTACK, "jetstream2": JETSTREAM2}
 """The ready profiles, by the name that a gateway file uses."""

@@ -1,0 +1,136 @@
+"""The commands, and what each takes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from openstack.warnings import (
+    OpenStackDeprecationWarning,
+    RemovedInSDK50Warning,
+    RemovedInSDK60Warning,
+)
+from rich.console import Console
+
+from crossgate.cli import aws, openstack
+from crossgate.cli.findings import Exit, exit_code
+from crossgate.cli.rendering import as_json, show
+from crossgate.cli.synthesized import read
+from crossgate.errors import ToolError
+
+if TYPE_CHECKING:
+    from crossgate.cli.findings import Report
+    from crossgate.cli.synthesized import Cloud, Stack
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="What only the clouds can answer about a gateway.",
+)
+
+
+@app.callback()
+def crossgate() -> None:
+    """Name a command."""
+
+
+@app.command()
+def check(
+    *,
+    app_out: Annotated[
+        Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)
+    ] = Path("cdktf.out"),
+    stack: Annotated[str | None, typer.Option(help="The stack; default: the only one.")] = None,
+    cloud: Annotated[
+        list[str] | None, typer.Option(help="A cloud, by its id; default: all. May be repeated.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Terraform's state, as `terraform state pull` prints it."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print data instead of tables.")] = False,
+    remove_orphans: Annotated[
+        bool, typer.Option("--remove-orphans", help="Delete what failed creates left in Heat.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before that.")] = False,
+) -> None:
+    """Ask the clouds whether a synthesized stack can be deployed.
+
+    Nothing is changed but what --remove-orphans removes.
+
+    Exit code: 0 when nothing is missing, 1 when something is, 2 when it could not be asked.
+    """
+    read_stack = read(app_out, stack, state)
+    clouds = _chosen(read_stack, cloud or [])
+    if remove_orphans:
+        _remove_orphans(read_stack, clouds, yes=yes)
+    reports = [_report(one, state_known=read_stack.state_known) for one in clouds]
+    if json:
+        sys.stdout.write(as_json(read_stack.name, reports) + "\n")
+    else:
+        show(Console(highlight=False), reports)
+    raise typer.Exit(exit_code(reports))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; what goes wrong is a sentence and 2, never a traceback."""
+    # openstacksdk warns of how it calls itself.
+    for category in (OpenStackDeprecationWarning, RemovedInSDK50Warning, RemovedInSDK60Warning):
+        warnings.simplefilter("ignore", category)
+    # Without any handler Python prints what libraries log.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        app(list(arguments), prog_name="crossgate")
+    except ToolError as error:
+        sys.stderr.write(f"crossgate: {error}\n")
+        return Exit.NOT_RUN
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return Exit.FINE
+
+
+def _chosen(stack: Stack, names: Sequence[str]) -> list[Cloud]:
+    there = [cloud.name for cloud in stack.clouds]
+    if unknown := [name for name in names if name not in there]:
+        raise ToolError(
+            f"the stack {stack.name} has no cloud {unknown[0]!r} that can be asked; "
+            f"--cloud takes: {', '.join(there) or 'nothing, there is none'}"
+        )
+    return [cloud for cloud in stack.clouds if not names or cloud.name in names]
+
+
+def _report(cloud: Cloud, *, state_known: bool) -> Report:
+    if cloud.kind == "openstack":
+        return openstack.check(cloud, state_known=state_known)
+    return aws.check(cloud)
+
+
+def _remove_orphans(stack: Stack, clouds: Sequence[Cloud], *, yes: bool) -> None:
+    if not stack.state_known:
+        raise ToolError(
+            "no state says what is deployed, so nothing is removed: "
+            "terraform state pull > FILE, then --state FILE"
+        )
+    for cloud in clouds:
+        if cloud.kind != "openstack":
+            continue
+        for orphan in openstack.removable(cloud):
+            named = f"{cloud.name}: Heat stack {orphan.name} ({orphan.id}), {orphan.status}"
+            if yes or _confirmed(f"{named}: delete it?"):
+                openstack.remove(orphan)
+                typer.echo(f"{named}: deleted", err=True)
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise ToolError(
+            "nobody answers, so nothing is removed: --yes removes without a question"
+        ) from None
