@@ -37,6 +37,13 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 
 
 @pytest.fixture(scope="session")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account where machines wait for the answers to their hooks."""
+    with Emulator(tmp_path_factory.mktemp("waiting"), hooks=True) as emulator:
+        yield emulator.account
+
+
+@pytest.fixture(scope="session")
 def deployed(aws: Account, tmp_path_factory: pytest.TempPathFactory) -> OnAws:
     make_image(aws, "gateway-image-1")
     folder = tmp_path_factory.mktemp("deploy")
