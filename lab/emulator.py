@@ -7,6 +7,8 @@
 - It never creates a load balancer twice: a request that fails within moto is sent again by the
   provider; what had been made before it failed is then there twice, where AWS would have given back
   the first.
+- It leaves the machine types of a group as they are when an update says nothing of them.
+- It ends machines that are too many once their protection is taken away.
 - It takes the answers to lifecycle hooks, which moto only keeps: with `--hooks` a new machine waits
   for them, and one that an instance refresh replaces.
 - It knows instance refreshes, and which version of a launch template a machine was launched from.
@@ -16,10 +18,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from threading import Lock
 from typing import Any
 
-from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.launch_templates import LaunchTemplate
@@ -34,8 +37,6 @@ from werkzeug.serving import run_simple
 
 from lab.instance_refreshes import Refreshes
 from lab.lifecycle import complete_lifecycle_action, launch_template, launching, living
-
-_LAUNCHED_FROM = ("launch_config_name", "launch_template", "mixed_instances_policy")
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -103,26 +104,59 @@ def with_user_data(
     return created
 
 
-def keeping(update: Callable[..., None]) -> Callable[..., None]:
-    """Return the update of a group that leaves what it launches from when nothing is said of it."""
+def keep_mixture(update: Callable[..., None]) -> Callable[..., None]:
+    """Return `update` of a group that leaves its mixed instances policy unless it says otherwise.
 
-    def updated(self: FakeAutoScalingGroup, **given: Any) -> None:  # noqa: ANN401
-        kept = self.mixed_instances_policy
+    Terraform makes a group with lifecycle hooks empty, puts the hooks, and updates its size.
+    Source: https://docs.aws.amazon.com/autoscaling/ec2/APIReference/
+    API_UpdateAutoScalingGroup.html ("Any parameters that you don't specify are not changed").
+    """
+
+    def updated(self: FakeAutoScalingGroup, **given: Any) -> None:  # noqa: ANN401  (moto's own)
+        named = ("launch_config_name", "launch_template", "mixed_instances_policy")
+        if self.mixed_instances_policy and not any(given.get(name) for name in named):
+            kept = deepcopy(self.mixed_instances_policy)
+            # moto has noted the template's id and its name, and takes one of them alone.
+            kept["LaunchTemplate"]["LaunchTemplateSpecification"].pop("LaunchTemplateName", None)
+            given["mixed_instances_policy"] = kept
         update(self, **given)
-        if not any(given.get(name) for name in _LAUNCHED_FROM):
-            self.mixed_instances_policy = kept
 
     return updated
 
 
+def go_on_shrinking(protect: Callable[..., None]) -> Callable[..., None]:
+    """Return `set_instance_protection` after which a group that has too many machines shrinks.
+
+    AWS compares the wanted size with the real one for ever; moto does so only when the wanted size
+    is set. Terraform destroys a group by wanting none first and taking the protection away then,
+    and would wait for its whole timeout. Source: `drainGroup` of its provider, in
+    internal/service/autoscaling/group.go, and https://docs.aws.amazon.com/autoscaling/ec2/
+    userguide/ec2-auto-scaling-instance-protection.html (the wanted size falls although all are
+    protected, and machines go once they are not).
+    """
+
+    def protected(
+        self: AutoScalingBackend, group_name: str, instance_ids: list[str], *given: bool | None
+    ) -> None:
+        protect(self, group_name, instance_ids, *given)
+        group = self.autoscaling_groups[group_name]
+        wanted = group.desired_capacity
+        if wanted is not None and len(group.active_instances()) > wanted:
+            group.set_desired_capacity(wanted)
+
+    return protected
+
+
 def main(port: int, *, hooks: bool = False) -> None:
     """Serve on a port of the loopback address until the process is ended."""
+    protect = AutoScalingBackend.set_instance_protection
     launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
     ours: list[tuple[type, str, object]] = [
         (ELBv2Backend, "create_load_balancer", create_once(ELBv2Backend.create_load_balancer)),
         (EC2Backend, "create_launch_template", without_own_tags(EC2Backend.create_launch_template)),
         (LaunchTemplate, "create_version", with_user_data(LaunchTemplate.create_version)),
-        (FakeAutoScalingGroup, "update", keeping(FakeAutoScalingGroup.update)),
+        (AutoScalingBackend, protect.__name__, go_on_shrinking(protect)),
+        (FakeAutoScalingGroup, "update", keep_mixture(FakeAutoScalingGroup.update)),
         (FakeAutoScalingGroup, launch.__name__, launching(launch, hooks=hooks)),
         (FakeAutoScalingGroup, "active_instances", living),
         (InstanceState, "launch_template", property(launch_template)),

@@ -79,6 +79,8 @@ class Refresh:
         with self._configured():
             # Known now: who changes the group meanwhile starts another refresh.
             self._meant = str(version_of(group))
+        # The wanted size counts weights, where machines have some.
+        self._size = len(group.instance_states)
         self._aim()
 
     @property
@@ -210,7 +212,7 @@ class Refresh:
 
     def _replace(self, left: list[InstanceState]) -> None:
         group = self._group
-        if len(group.instance_states) > (group.desired_capacity or 0):
+        if len(group.instance_states) > self._size:
             self._retire(left[0])
             return
         before = {one.instance_id for one in group.instance_states}

@@ -26,6 +26,9 @@ class OnAws:
     def json(self) -> dict[str, Any]:
         return self.stack.json
 
+    def deploy_again(self, **context: object) -> None:
+        deploy(HERE / "aws_side.py", "gateway", self.stack.folder, self.aws.environment, context)
+
     def terraform(self, *arguments: str):
         return self.stack.terraform(*arguments)
 

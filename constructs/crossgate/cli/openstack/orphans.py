@@ -20,7 +20,7 @@ _FAILED = ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_")
 _NONE = "No description"  # Heat's word for it
 _REMOVE_SECONDS = 300
 _SERVER = "OS::Nova::Server"
-_DEPTH = 2  # the group's members are in a stack of its own
+_DEPTH = 4  # the group's stack, a member's, and that of the member's one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -233,7 +233,10 @@ class _Reading:
             properties = resource.get("properties", {})
             if resource.get("type") == "OS::Heat::AutoScalingGroup":
                 member = properties.get("resource", {})
-                if member.get("type") == "OS::Nova::Server":
+                if member.get("type") == "OS::Heat::AutoScalingGroup":
+                    # A group of one, whose template of ours takes what a server takes.
+                    self._members(block, properties, member["properties"]["resource"]["properties"])
+                elif member.get("type") == "OS::Nova::Server":
                     self._members(block, properties, member["properties"])
             elif resource.get("type") == "OS::Nova::Server":
                 self._members(block, {"min_size": 1, "max_size": 1}, properties)
