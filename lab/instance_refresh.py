@@ -124,7 +124,11 @@ class Refresh:
                 f"For example: {first.instance_id} is in {first.lifecycle_state}."
             )
         elif self.status == "Cancelling":
-            self._end("Cancelled", "Cancelled by a request.")
+            if left and len(self._group.instance_states) > self._size:
+                # The group itself ends what is too much.
+                self._retire(left[0])
+            else:
+                self._end("Cancelled", "Cancelled by a request.")
         elif not left:
             self._succeed()
         elif not self._pauses():

@@ -23,6 +23,8 @@ from crossgate import (
 from stacks.gateway import API
 
 app = App()
+# A test changes it when it deploys again.
+SERVICE = replace(API, image=app.node.try_get_context("image") or API.image)
 stack = TerraformStack(app, "gateway")
 aws = AwsCloud(
     stack,
@@ -40,8 +42,7 @@ Gateway(
     clouds=[aws],
     services=[
         GroupPlan(
-            # What a test changes when it deploys again.
-            service=replace(API, image=app.node.try_get_context("image") or API.image),
+            service=SERVICE,
             capacity=Capacity(
                 2,
                 6,
@@ -61,6 +62,6 @@ Gateway(
             ],
         )
     ],
-    listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],
+    listeners=[Listener(port=9000, to=SERVICE, allow_from=["198.51.100.0/24"])],
 )
 app.synth()

@@ -15,6 +15,7 @@ LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
 KIND = "t3.medium"
 SECONDS = 20
+ACTIVE = {"Pending", "InProgress", "Cancelling", "RollbackInProgress"}
 
 
 class SmallGroup:
@@ -146,9 +147,15 @@ class SmallGroup:
     def until_ended(self) -> dict[str, Any]:
         """Return the newest refresh when it has ended."""
         end = time.monotonic() + SECONDS
-        while (found := self.refreshes()[0])["Status"] in {"Pending", "InProgress", "Cancelling"}:
+        while (found := self.refreshes()[0])["Status"] in ACTIVE:
             assert time.monotonic() < end, found
         return found
+
+    def until_serving(self, versions: Mapping[str, int]) -> None:
+        """Return when so many machines serve of each version."""
+        end = time.monotonic() + SECONDS
+        while (found := self.versions()) != versions:
+            assert time.monotonic() < end, found
 
     def until_in(self, state: str) -> str:
         """Return the id of a machine when one is in that state."""

@@ -237,7 +237,7 @@ def test_the_balancers_hear_the_allowed_clients_and_the_health_checks(deployed):
     [
         (API, [COMPLETE, "autoscaling:SetInstanceHealth"]),
         (CONSUL, [COMPLETE, "cloudwatch:PutMetricData"]),
-        (EDGE, []),
+        (EDGE, [COMPLETE]),
     ],
 )
 def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, more):

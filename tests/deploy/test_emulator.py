@@ -139,12 +139,9 @@ def test_a_rollback_goes_to_what_the_group_names(aws: Account):
     group = SmallGroup(aws)
     group.new_version()
     group.start(group.launched_from("2"))
-    while group.versions() != {"1": 1, "2": 1}:
-        pass
+    group.until_serving({"1": 1, "2": 1})
     group.client.rollback_instance_refresh(AutoScalingGroupName=group.name)
-    while (refresh := group.refreshes()[0])["Status"] == "RollbackInProgress":
-        pass
-    assert refresh["Status"] == "RollbackSuccessful"
+    assert group.until_ended()["Status"] == "RollbackSuccessful"
     assert group.versions() == {"1": 2}
 
 
@@ -192,8 +189,6 @@ def test_a_refresh_that_fails_rolls_back_by_itself_where_it_may(waiting: Account
     group.start(group.launched_from("2"), AutoRollback=True)
     group.until_in("Pending:Wait")
     refresh = group.until_ended()
-    while (refresh := group.refreshes()[0])["Status"] == "RollbackInProgress":
-        pass
     assert refresh["Status"] == "RollbackSuccessful"
     assert "abandoned" in refresh["RollbackDetails"]["RollbackReason"]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,9 +14,13 @@ import pytest
 
 from crossgate.cli import following
 from crossgate.cli.app import run
+from crossgate.cli.aws.rollout import Groups
+from crossgate.cli.following import UnansweredError
 from tests.deploy.small_group import LAUNCHING, SmallGroup
+from tools.toolbox import ROOT
 
 if TYPE_CHECKING:
+    from crossgate.cli.aws.refresh import Back
     from lab.aws import Account
 
 pytestmark = pytest.mark.terraform
@@ -35,17 +42,14 @@ class Followed:
 
 
 Follow = Callable[..., Followed]
+Synthesize = Callable[..., str]
 
 
 @pytest.fixture
-def follow(monkeypatch, capsys, tmp_path) -> Follow:
-    """Return what follows groups as those of a synthesized stack."""
-    monkeypatch.setattr(following, "EVERY_SECONDS", 0.05)
+def synthesized(tmp_path) -> Synthesize:
+    """Return what writes the JSON of a stack that has certain groups, and says where."""
 
-    def followed(*groups: SmallGroup, options: tuple[str, ...] = ()) -> Followed:
-        for name, value in groups[0].account.environment.items():
-            if name.startswith("AWS_"):
-                monkeypatch.setenv(name, value)
+    def write(*groups: SmallGroup) -> str:
         made = {
             "provider": {"aws": [{"alias": "aws", "region": groups[0].account.region}]},
             "resource": {
@@ -58,7 +62,23 @@ def follow(monkeypatch, capsys, tmp_path) -> Follow:
         folder = tmp_path / "cdktf.out" / "stacks" / "gateway"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "cdk.tf.json").write_text(json.dumps(made))
-        code = run(["rollout", "--app-out", str(tmp_path / "cdktf.out"), "--json", *options])
+        return str(tmp_path / "cdktf.out")
+
+    return write
+
+
+@pytest.fixture
+def follow(synthesized: Synthesize, monkeypatch, capsys) -> Follow:
+    """Return what follows groups as those of a synthesized stack."""
+    monkeypatch.setattr(following, "EVERY_SECONDS", 0.05)
+
+    def followed(*groups: SmallGroup, options: tuple[str, ...] = ()) -> Followed:
+        for name, value in groups[0].account.environment.items():
+            if name.startswith("AWS_"):
+                monkeypatch.setenv(name, value)
+        limit = () if "--timeout" in options else ("--timeout", "40s")
+        out = synthesized(*groups)
+        code = run(["rollout", "--app-out", out, "--json", *limit, *options])
         said = capsys.readouterr()
         return Followed(code, said.err, json.loads(said.out))
 
@@ -121,15 +141,14 @@ def test_machines_that_were_replaced_already_go_back_too(waiting: Account, follo
 
 
 def test_one_that_was_cancelled_goes_back_as_well(aws: Account, follow: Follow):
-    group = SmallGroup(aws)
+    group = SmallGroup(aws, size=3)
     group.deploy()
-    while group.versions() != {"1": 1, "2": 1}:
-        pass
+    group.until_serving({"1": 2, "2": 1})
     group.client.cancel_instance_refresh(AutoScalingGroupName=group.name)
     found = follow(group)
     assert found.code == 1
     assert "was cancelled" in found.of(group)["said"]
-    assert group.versions() == {"1": 2}
+    assert group.versions() == {"1": 3}
 
 
 def test_without_rollback_it_stays_as_it_is(waiting: Account, follow: Follow):
@@ -198,15 +217,20 @@ def test_when_the_time_has_passed_the_rollout_goes_on(aws: Account, follow: Foll
     assert group.refreshes()[0]["Status"] == "InProgress"
 
 
-def test_who_may_not_start_a_refresh_is_told_what_would_have_been(waiting, follow, monkeypatch):
+def test_who_may_not_start_a_refresh_is_told_what_was_to_be_started(waiting, follow, monkeypatch):
+    def denied(self: Groups, name: str, back: Back) -> str:
+        raise UnansweredError("not authorized to perform: autoscaling:StartInstanceRefresh")
+
+    # The emulator lets everybody do everything.
+    monkeypatch.setattr(Groups, "start", denied)
     group = SmallGroup(waiting, hooks=NOBODY_ANSWERS)
     group.deploy()
-    group.until_ended()
-    # An old account whose group names the template by what is deleted since: AWS refuses.
-    group.ec2.delete_launch_template(LaunchTemplateId=group.template)
     found = follow(group)
-    assert found.code in {1, 2}
-    assert "could not be started" in found.of(group)["said"]
+    assert found.code == 1
+    assert (
+        f"the way back to version 1 of {group.template} could not be started: not authorized"
+        in found.of(group)["said"]
+    )
 
 
 def test_a_group_that_is_not_there_is_nothing_to_follow(aws: Account, follow: Follow):
@@ -216,14 +240,18 @@ def test_a_group_that_is_not_there_is_nothing_to_follow(aws: Account, follow: Fo
     assert (found.code, found.of(group)["said"]) == (0, "is not there yet")
 
 
-def test_ctrl_c_ends_the_following_and_not_the_rollout(aws, follow, monkeypatch, capsys):
+def test_ctrl_c_ends_the_following_and_not_the_rollout(aws: Account, synthesized: Synthesize):
     group = SmallGroup(aws)
     group.deploy(CheckpointPercentages=[50, 100], CheckpointDelay=3600)
-
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(following.time, "sleep", interrupted)
-    with pytest.raises(json.JSONDecodeError):  # nothing is printed
-        follow(group)
+    with subprocess.Popen(
+        [sys.executable, "-m", "crossgate.cli", "rollout", "--app-out", synthesized(group)],
+        env={**aws.environment, "PYTHONPATH": str(ROOT / "constructs")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout.readline().startswith(f"aws: {group.name}: running")
+        following.send_signal(signal.SIGINT)
+        said, _ = following.communicate(timeout=30)
+    assert following.returncode == 130
+    assert "stopped following, not the rollout: it goes on in the cloud" in said
     assert group.refreshes()[0]["Status"] == "InProgress"

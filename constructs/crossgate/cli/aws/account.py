@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from crossgate.cli.aws.needs import standard
 
 if TYPE_CHECKING:
     from crossgate.cli.aws.needs import Lookup
 
-ERRORS = (BotoCoreError, ClientError)
+ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 """What boto3 raises."""
 
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 2})
@@ -31,7 +32,7 @@ _NOT_FOUND = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.U
 def sentence(error: Exception) -> str:
     """Return what is wrong in words, as AWS says it."""
     if not isinstance(error, ClientError):
-        return " ".join(str(error).split())
+        return " ".join(str(error).split())[:_LONGEST]
     said = error.response.get("Error", {})
     message = " ".join(str(said.get("Message", "")).split())
     if not message or message.startswith("<"):  # a page, not an answer
