@@ -95,22 +95,26 @@ def test_a_member_that_is_a_machine_is_its_own():
 
 
 def test_a_failed_update_says_who_failed_and_that_the_others_serve():
-    found = progress("UPDATE_FAILED", "Resource UPDATE failed", FAILED)
+    found = progress("gateway-api", "UPDATE_FAILED", "Resource UPDATE failed", FAILED)
     assert found.phase is Phase.FAILED
     assert found.said == f"UPDATE_FAILED: member b (s-3): {TIMEOUT}"
     assert found.do is not None
     assert "those that served go on" in found.do
     assert "`cdktf deploy`, which replaces these" in found.do
+    assert "`openstack stack update --existing gateway-api`" in found.do
     assert "openstack console log show s-3" in found.do
 
 
 def test_without_a_machine_that_failed_heats_own_reason_is_said():
-    assert progress("UPDATE_FAILED", "Timed out", [GROUP]).said == "UPDATE_FAILED: Timed out"
+    assert (
+        progress("gateway-api", "UPDATE_FAILED", "Timed out", [GROUP]).said
+        == "UPDATE_FAILED: Timed out"
+    )
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"])
 def test_a_stack_that_was_not_made_is_for_the_check(status):
-    found = progress(status, "Resource CREATE failed", [])
+    found = progress("gateway-api", status, "Resource CREATE failed", [])
     assert found.phase is Phase.FAILED
     assert found.do is not None
     assert "`crossgate check`" in found.do
@@ -118,7 +122,7 @@ def test_a_stack_that_was_not_made_is_for_the_check(status):
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "CHECK_COMPLETE"])
 def test_what_is_complete_is_done(status):
-    assert progress(status, "", []).phase is Phase.DONE
+    assert progress("gateway-api", status, "", []).phase is Phase.DONE
 
 
 def test_while_heat_works_it_is_said_at_whom_and_for_whom_it_waits():
@@ -128,6 +132,6 @@ def test_while_heat_works_it_is_said_at_whom_and_for_whom_it_waits():
         *one("y", "b", "s-2"),
         *one("z", "b", "s-3", status="CREATE_IN_PROGRESS"),
     ]
-    found = progress("UPDATE_IN_PROGRESS", "", resources)
+    found = progress("gateway-api", "UPDATE_IN_PROGRESS", "", resources)
     assert found.phase is Phase.RUNNING
     assert found.said == ("UPDATE_IN_PROGRESS; at work on b; waits for s-3 to say that it is ready")

@@ -95,7 +95,7 @@ class StackRollout:
             return Progress(phase=Phase.NOTHING, said="is not there yet")
         complete = stack.status.endswith("_COMPLETE") and not stack.status.startswith("ROLLBACK")
         resources = [] if complete else self._heat.resources(stack)
-        return progress(stack.status, stack.status_reason or "", resources)
+        return progress(self.name, stack.status, stack.status_reason or "", resources)
 
 
 @contextmanager

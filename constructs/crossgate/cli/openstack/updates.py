@@ -31,10 +31,13 @@ class Failure:
     reason: str
 
 
-def progress(status: str, reason: str, resources: Sequence[Mapping[str, Any]]) -> Progress:
+def progress(
+    name: str, status: str, reason: str, resources: Sequence[Mapping[str, Any]]
+) -> Progress:
     """Return how far a stack is.
 
     Args:
+        name: its name.
         status: Heat's word for how it is, such as UPDATE_IN_PROGRESS.
         reason: Heat's words for why.
         resources: what is in it and below it, as Heat lists them; needed only where it is not
@@ -50,7 +53,7 @@ def progress(status: str, reason: str, resources: Sequence[Mapping[str, Any]]) -
         f"member {one.member} ({one.server or 'no machine'}): {one.reason}" for one in failed
     )
     return Progress(
-        phase=Phase.FAILED, said=f"{status}: {said or reason}", do=_way_out(status, failed)
+        phase=Phase.FAILED, said=f"{status}: {said or reason}", do=_way_out(name, status, failed)
     )
 
 
@@ -108,13 +111,14 @@ def _waits(status: str, resources: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(parts)
 
 
-def _way_out(status: str, failed: Sequence[Failure]) -> str:
+def _way_out(name: str, status: str, failed: Sequence[Failure]) -> str:
     look = " and ".join(f"openstack console log show {one.server}" for one in failed if one.server)
     seen = f"; what a machine said: {look}" if look else ""
     if status == "UPDATE_FAILED":
         return (
             "those that served go on, beside the ones that failed; mend the cause and `cdktf "
-            f"deploy`, which replaces these{seen}"
+            "deploy`, which replaces these; where that finds no change, `openstack stack update "
+            f"--existing {name}`{seen}"
         )
     return (
         "mend the cause; `crossgate check` says whether the stack is in the way of the next "
