@@ -29,6 +29,13 @@ def test_it_holds_every_module_and_nothing_else(archive):
     assert {"crossgate/py.typed", "crossgate.pth", "crossgate_node.py"} < names
 
 
+def test_without_its_extra_the_command_line_says_how_to_have_it(elsewhere, tmp_path):
+    done = elsewhere.ran(elsewhere.environment / "bin" / "crossgate", "check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("crossgate: its command line needs ")
+    assert done.stderr.endswith("pip install 'crossgate[cli]'\n")
+
+
 def test_it_says_its_license_and_what_it_needs(archive):
     (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
     said = HeaderParser().parsestr(archive.read(name).decode())

@@ -358,6 +358,13 @@ def heat(plane: ControlPlane) -> Iterator[Heat]:
     heat.clear()
 
 
+@pytest.fixture(scope="class")
+def served(heat: Heat) -> Any:
+    served = heat.make("m3.tiny")
+    assert served.status == "CREATE_COMPLETE"
+    return served
+
+
 ROW = f"Heat stack {STACK}"
 
 
@@ -391,12 +398,6 @@ class TestOfWhatAFailedCreateLeft:
 
 
 class TestOfAStackThatServes:
-    @pytest.fixture(scope="class")
-    def served(self, heat: Heat) -> Any:
-        served = heat.make("m3.tiny")
-        assert served.status == "CREATE_COMPLETE"
-        return served
-
     def test_it_is_none_when_the_state_has_it(self, check, served, out, tmp_path):
         made = json.loads((out / "stacks/checked/cdk.tf.json").read_text())
         (name,) = made["resource"]["openstack_orchestration_stack_v1"]

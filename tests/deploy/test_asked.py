@@ -1,4 +1,7 @@
-"""`crossgate check` against the emulator of AWS, before and after the deploy."""
+"""`crossgate check` against the emulator of AWS, of what is deployed and of what is new.
+
+It stands before the tests of what was deployed, the last of which destroys it.
+"""
 
 from __future__ import annotations
 
