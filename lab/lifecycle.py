@@ -12,6 +12,8 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState, LifecycleHook
 from moto.core.responses import ActionResult, EmptyResult
 
+from lab.aws_machines import TEMPLATE, VERSION
+
 if TYPE_CHECKING:
     from moto.autoscaling.responses import AutoScalingResponse
 
@@ -28,10 +30,6 @@ LEFT = "Terminating:Proceed"
 
 ANSWERED = "lab:answered-"
 """Beginning of the tag that an instance has for each hook that it has answered."""
-
-TEMPLATE = "aws:ec2launchtemplate:id"
-VERSION = "aws:ec2launchtemplate:version"
-"""Tags that EC2 puts on what it launches from a template."""
 
 Launch = Callable[[FakeAutoScalingGroup, int, dict[str, str]], None]
 

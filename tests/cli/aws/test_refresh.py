@@ -109,6 +109,11 @@ def test_a_refresh_that_names_its_version_fails_of_that():
     assert back_to(found, DesiredConfiguration=desired) == {X86: "1"}
 
 
+def test_a_refresh_that_was_given_a_name_is_read_too():
+    desired = {"LaunchTemplate": {"LaunchTemplateName": "gateway-api", "Version": "2"}}
+    assert refresh(DesiredConfiguration=desired).desired == {"gateway-api": "2"}
+
+
 def test_a_mixed_group_goes_back_with_all_of_its_policy():
     back = way_back(mixed("2", None, machine("1"), machine("2")), refresh(), {})
     assert back is not None

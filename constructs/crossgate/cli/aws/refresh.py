@@ -285,6 +285,7 @@ def _templates(policy: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _version(specification: Mapping[str, Any]) -> Version:
     return Version(
-        template=specification["LaunchTemplateId"],
+        # A refresh shows what it was given, which may be the name.
+        template=specification.get("LaunchTemplateId") or specification["LaunchTemplateName"],
         number=str(specification.get("Version") or "$Default"),
     )
