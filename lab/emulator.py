@@ -6,7 +6,7 @@
   them, while Terraform asks ten things at once.
 - It never creates a load balancer twice: a request that fails within moto is sent again by the
   provider; what had been made before it failed is then there twice, where AWS would have given back
-  the first.
+  the first. It does not forget their fixed addresses either.
 - It leaves the machine types of a group as they are when an update says nothing of them.
 - It ends machines that are too many once their protection is taken away.
 - It takes the answers to lifecycle hooks, which moto only keeps: with `--hooks` a new machine waits
@@ -20,14 +20,14 @@ import sys
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.utils import parse_user_data
-from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
+from moto.elbv2.models import AvailabilityZone, ELBv2Backend, FakeLoadBalancer
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -66,7 +66,13 @@ def create_once(
         for one in self.load_balancers.values():
             if one.name == name:
                 return one
-        return create(self, name=name, **given)
+        made: Any = create(self, name=name, **given)
+        made.allocated = {
+            mapping["SubnetId"]: mapping["AllocationId"]
+            for mapping in given.get("subnet_mappings") or ()
+            if "AllocationId" in mapping
+        }
+        return cast("FakeLoadBalancer", made)
 
     return created
 
@@ -102,6 +108,18 @@ def with_user_data(
         return create(self, data, description)
 
     return created
+
+
+def zones(self: Any) -> list[AvailabilityZone]:  # noqa: ANN401  (moto's, with an attribute more)
+    """Return the zones of a load balancer with their fixed addresses, which moto forgets.
+
+    A deploy that finds none would put them there again, which moto refuses.
+    """
+    found: list[Any] = [AvailabilityZone(subnet) for subnet in self.subnets]
+    for zone in found:
+        if zone.subnet_id in self.allocated:
+            zone.load_balancer_addresses = [{"AllocationId": self.allocated[zone.subnet_id]}]
+    return found
 
 
 def keep_mixture(update: Callable[..., None]) -> Callable[..., None]:
@@ -155,6 +173,7 @@ def main(port: int, *, hooks: bool = False) -> None:
         (ELBv2Backend, "create_load_balancer", create_once(ELBv2Backend.create_load_balancer)),
         (EC2Backend, "create_launch_template", without_own_tags(EC2Backend.create_launch_template)),
         (LaunchTemplate, "create_version", with_user_data(LaunchTemplate.create_version)),
+        (FakeLoadBalancer, "availability_zones", property(zones)),
         (AutoScalingBackend, protect.__name__, go_on_shrinking(protect)),
         (FakeAutoScalingGroup, "update", keep_mixture(FakeAutoScalingGroup.update)),
         (FakeAutoScalingGroup, launch.__name__, launching(launch, hooks=hooks)),

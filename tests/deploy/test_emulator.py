@@ -38,6 +38,22 @@ def test_a_load_balancer_that_is_created_again_is_the_same_one(aws: Account):
     assert [one["LoadBalancerArn"] for one in first] == [one["LoadBalancerArn"] for one in second]
 
 
+def test_a_load_balancer_keeps_its_fixed_addresses(aws: Account):
+    ec2, elb = aws.client("ec2"), aws.client("elbv2")
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
+    given = {one: ec2.allocate_address(Domain="vpc")["AllocationId"] for one in subnets}
+    mappings = [{"SubnetId": one, "AllocationId": address} for one, address in given.items()]
+    made = elb.create_load_balancer(Name="fixed", Type="network", SubnetMappings=mappings)
+    (found,) = elb.describe_load_balancers(Names=["fixed"])["LoadBalancers"]
+    elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"])
+    for address in given.values():
+        ec2.release_address(AllocationId=address)
+    assert {
+        zone["SubnetId"]: zone["LoadBalancerAddresses"][0]["AllocationId"]
+        for zone in found["AvailabilityZones"]
+    } == given
+
+
 def test_machines_are_launched_from_the_version_that_the_group_names(aws: Account):
     group = SmallGroup(aws)
     group.name_version(group.new_version())
