@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crossgate.cli import following
+from crossgate.cli.app import run
+
 if TYPE_CHECKING:
     from tests.deploy.conftest import OnAws
 
@@ -343,19 +346,22 @@ def held(deployed: OnAws, name: str) -> None:
 CHANGED = {"image": "registry.example.org/api:1.5"}
 
 
-def test_a_changed_service_rolls_its_group_and_nothing_else(deployed):
+def test_a_changed_service_rolls_its_group_and_nothing_else(deployed, monkeypatch, capsys):
     held(deployed, API)
     deployed.deploy_again(**CHANGED)
     newest, before = refreshes(deployed, API)
     assert before["Status"] == "Cancelled"
     assert newest["Preferences"]["SkipMatching"] is True
-    while (newest := refreshes(deployed, API)[0])["Status"] in {"Pending", "InProgress"}:
-        pass
-    assert newest["Status"] == "Successful"
-    assert [one["LaunchTemplate"]["Version"] for one in group(deployed, API)["Instances"]] == [
-        "2",
-        "2",
-    ]
+    monkeypatch.setattr(following, "EVERY_SECONDS", 0.05)
+    for name, value in deployed.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    out = str(deployed.stack.folder / "cdktf.out")
+    assert run(["rollout", "--app-out", out, "--json", "--timeout", "1m"]) == 0
+    phases = {one["name"]: one["phase"] for one in json.loads(capsys.readouterr().out)["rollouts"]}
+    assert phases == {API: "done", CONSUL: "nothing to follow", EDGE: "nothing to follow"}
+    assert refreshes(deployed, API)[0]["Status"] == "Successful"
+    versions = [one["LaunchTemplate"]["Version"] for one in group(deployed, API)["Instances"]]
+    assert versions == ["2", "2"]
     assert [refreshes(deployed, name) for name in (CONSUL, EDGE)] == [[], []]
 
 
