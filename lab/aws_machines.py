@@ -16,8 +16,8 @@ from lab.received import Entrance, Health, Instance, Listening, Target
 if TYPE_CHECKING:
     from lab.aws import Account
 
-_TEMPLATE = "aws:ec2launchtemplate:id"
-_VERSION = "aws:ec2launchtemplate:version"
+TEMPLATE = "aws:ec2launchtemplate:id"
+VERSION = "aws:ec2launchtemplate:version"
 """Tags that EC2 puts on what it launches from a template."""
 
 
@@ -67,7 +67,7 @@ def template_of(ec2: Any, machine: Mapping[str, Any]) -> Mapping[str, Any]:  # n
     """Return the launch template that EC2 says a machine was launched from, in its version."""
     tags = _tags(machine)
     versions = ec2.describe_launch_template_versions(
-        LaunchTemplateId=tags[_TEMPLATE], Versions=[tags[_VERSION]]
+        LaunchTemplateId=tags[TEMPLATE], Versions=[tags[VERSION]]
     )
     (version,) = versions["LaunchTemplateVersions"]
     data: Mapping[str, Any] = version["LaunchTemplateData"]

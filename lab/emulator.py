@@ -6,11 +6,12 @@
   them, while Terraform asks ten things at once.
 - It never creates a load balancer twice: a request that fails within moto is sent again by the
   provider; what had been made before it failed is then there twice, where AWS would have given back
-  the first.
+  the first. It does not forget their fixed addresses either.
 - It leaves the machine types of a group as they are when an update says nothing of them.
 - It ends machines that are too many once their protection is taken away.
 - It takes the answers to lifecycle hooks, which moto only keeps: with `--hooks` a new machine waits
-  for them.
+  for them, and one that an instance refresh replaces.
+- It knows instance refreshes, and which version of a launch template a machine was launched from.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ import sys
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
-from moto.autoscaling.exceptions import ValidationError
-from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, LifecycleHook
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
-from moto.core.responses import ActionResult, EmptyResult
-from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.utils import parse_user_data
+from moto.elbv2.models import AvailabilityZone, ELBv2Backend, FakeLoadBalancer
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -33,10 +35,8 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import run_simple
 
-LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
-PENDING = "Pending:Wait"
-ANSWERED = "lab:answered-"
-"""Beginning of the tag that an instance has for each hook that it has answered."""
+from lab.instance_refreshes import Refreshes
+from lab.lifecycle import complete_lifecycle_action, launch_template, launching, living
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -66,9 +66,60 @@ def create_once(
         for one in self.load_balancers.values():
             if one.name == name:
                 return one
-        return create(self, name=name, **given)
+        made: Any = create(self, name=name, **given)
+        made.allocated = {
+            mapping["SubnetId"]: mapping["AllocationId"]
+            for mapping in given.get("subnet_mappings") or ()
+            if "AllocationId" in mapping
+        }
+        return cast("FakeLoadBalancer", made)
 
     return created
+
+
+def without_own_tags(
+    create: Callable[..., LaunchTemplate],
+) -> Callable[..., LaunchTemplate]:
+    """Return `create_launch_template` that keeps a template's own tags out of what it launches."""
+
+    def created(
+        self: EC2Backend,
+        name: str,
+        description: str,
+        template_data: dict[str, Any],
+        tag_spec: dict[str, Any],
+    ) -> LaunchTemplate:
+        tags = template_data.pop("TagSpecifications", [])
+        if kept := [one for one in tags if one["ResourceType"] != "launch-template"]:
+            template_data["TagSpecifications"] = kept
+        return create(self, name, description, template_data, tag_spec)
+
+    return created
+
+
+def with_user_data(
+    create: Callable[[LaunchTemplate, dict[str, Any], str], Any],
+) -> Callable[[LaunchTemplate, dict[str, Any], str], Any]:
+    """Return `create_version` whose later versions can be launched too: as moto's first can."""
+
+    def created(self: LaunchTemplate, data: dict[str, Any], description: str) -> Any:  # noqa: ANN401
+        if isinstance(given := data.get("UserData"), str | bytes):
+            data = {**data, "UserData": parse_user_data(given)}
+        return create(self, data, description)
+
+    return created
+
+
+def zones(self: Any) -> list[AvailabilityZone]:  # noqa: ANN401  (moto's, with an attribute more)
+    """Return the zones of a load balancer with their fixed addresses, which moto forgets.
+
+    A deploy that finds none would put them there again, which moto refuses.
+    """
+    found: list[Any] = [AvailabilityZone(subnet) for subnet in self.subnets]
+    for zone in found:
+        if zone.subnet_id in self.allocated:
+            zone.load_balancer_addresses = [{"AllocationId": self.allocated[zone.subnet_id]}]
+    return found
 
 
 def keep_mixture(update: Callable[..., None]) -> Callable[..., None]:
@@ -114,62 +165,25 @@ def go_on_shrinking(protect: Callable[..., None]) -> Callable[..., None]:
     return protected
 
 
-def pending(
-    launch: Callable[[FakeAutoScalingGroup, int, dict[str, str]], None],
-) -> Callable[[FakeAutoScalingGroup, int, dict[str, str]], None]:
-    """Return what launches machines that wait where their group has a launch hook.
-
-    Source: EC2 Auto Scaling user guide, "Amazon EC2 Auto Scaling instance lifecycle".
-    """
-
-    def launched(self: FakeAutoScalingGroup, count: int, tags: dict[str, str]) -> None:
-        before = len(self.instance_states)
-        launch(self, count, tags)
-        if any(hook.lifecycle_transition == LAUNCHING for hook in _hooks(self)):
-            for state in self.instance_states[before:]:
-                state.lifecycle_state = PENDING
-
-    return launched
-
-
-def complete_lifecycle_action(self: AutoScalingResponse) -> ActionResult:
-    """Answer the action of that name; the instance has a tag of each hook that it has answered."""
-    backend = self.autoscaling_backend
-    name, hook = self._get_param("AutoScalingGroupName"), self._get_param("LifecycleHookName")
-    instance, result = self._get_param("InstanceId"), self._get_param("LifecycleActionResult")
-    group = backend.autoscaling_groups.get(name)
-    states = [one for one in group.instance_states if one.instance_id == instance] if group else []
-    found = [one for one in _hooks(group) if one.name == hook] if group else []
-    if not states or not found:
-        raise ValidationError(f"No active Lifecycle Action found with instance ID {instance}")
-    (state,), (asked,) = states, found
-    backend.ec2_backend.create_tags([instance], {f"{ANSWERED}{hook}": result})
-    if asked.lifecycle_transition == LAUNCHING and state.lifecycle_state == PENDING:
-        state.lifecycle_state = "InService"
-    return EmptyResult()
-
-
-def _hooks(group: FakeAutoScalingGroup) -> list[LifecycleHook]:
-    found: list[LifecycleHook] = group.autoscaling_backend.describe_lifecycle_hooks(group.name)
-    return found
-
-
 def main(port: int, *, hooks: bool = False) -> None:
     """Serve on a port of the loopback address until the process is ended."""
-    ELBv2Backend.create_load_balancer = create_once(  # type: ignore[method-assign]
-        ELBv2Backend.create_load_balancer
-    )
-    AutoScalingBackend.set_instance_protection = go_on_shrinking(  # type: ignore[method-assign]
-        AutoScalingBackend.set_instance_protection
-    )
-    FakeAutoScalingGroup.update = keep_mixture(  # type: ignore[method-assign]
-        FakeAutoScalingGroup.update
-    )
-    AutoScalingResponse.complete_lifecycle_action = complete_lifecycle_action  # type: ignore[attr-defined]
-    if hooks:
-        FakeAutoScalingGroup.replace_autoscaling_group_instances = pending(  # type: ignore[method-assign, assignment]
-            FakeAutoScalingGroup.replace_autoscaling_group_instances
-        )
+    protect = AutoScalingBackend.set_instance_protection
+    launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
+    ours: list[tuple[type, str, object]] = [
+        (ELBv2Backend, "create_load_balancer", create_once(ELBv2Backend.create_load_balancer)),
+        (EC2Backend, "create_launch_template", without_own_tags(EC2Backend.create_launch_template)),
+        (LaunchTemplate, "create_version", with_user_data(LaunchTemplate.create_version)),
+        (FakeLoadBalancer, "availability_zones", property(zones)),
+        (AutoScalingBackend, protect.__name__, go_on_shrinking(protect)),
+        (FakeAutoScalingGroup, "update", keep_mixture(FakeAutoScalingGroup.update)),
+        (FakeAutoScalingGroup, launch.__name__, launching(launch, hooks=hooks)),
+        (FakeAutoScalingGroup, "active_instances", living),
+        (InstanceState, "launch_template", property(launch_template)),
+        (AutoScalingResponse, "complete_lifecycle_action", complete_lifecycle_action),
+    ]
+    for owner, name, replacement in ours:
+        setattr(owner, name, replacement)
+    Refreshes(hooks=hooks).serve()
     run_simple(
         "127.0.0.1",
         port,

@@ -125,3 +125,50 @@ def test_the_program_that_is_installed_is_this_one():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     module, _, function = project["scripts"]["crossgate"].partition(":")
     assert getattr(importlib.import_module(module), function) is cli.main
+
+
+def test_rollouts_of_clouds_without_credentials_are_said_to_be_unasked_and_2(gateway, capsys):
+    assert run(["rollout", "--app-out", str(gateway), "--json"]) == 2
+    said = capsys.readouterr()
+    data = json.loads(said.out)
+    assert (data["exit"], data["rollouts"]) == (2, [])
+    assert data["unasked"]["aws"] == "Unable to locate credentials"
+    assert data["unasked"]["nova"].startswith("there is no password, token or application cred")
+    assert "aws: could not be asked: Unable to locate credentials" in said.err
+
+
+def test_a_group_that_the_stack_does_not_have_is_refused_with_those_it_has(gateway, capsys):
+    assert run(["rollout", "--app-out", str(gateway), "--group", "mail"]) == 2
+    said = capsys.readouterr().err
+    assert "no group 'mail' that can be followed" in said
+    assert "--group takes: gateway-gw-" in said
+
+
+def test_only_the_cloud_of_the_group_that_is_named_is_asked(gateway, capsys):
+    made = json.loads((gateway / "stacks/gateway/cdk.tf.json").read_text())
+    (stack,) = made["resource"]["openstack_orchestration_stack_v1"]
+    assert run(["rollout", "--app-out", str(gateway), "--json", "--group", stack]) == 2
+    assert list(json.loads(capsys.readouterr().out)["unasked"]) == ["nova"]
+
+
+def test_a_group_whose_name_only_terraform_knows_is_refused(changed, capsys):
+    def change(made):
+        for group in made["resource"]["aws_autoscaling_group"].values():
+            group["name"] = "${random_pet.name.id}"
+
+    assert run(["rollout", "--app-out", str(changed(change)), "--cloud", "aws"]) == 2
+    assert "is known to Terraform only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("timeout", ["2", "two hours", "0s", "-1h"])
+def test_a_timeout_that_is_no_duration_is_refused(gateway, capsys, timeout):
+    assert run(["rollout", "--app-out", str(gateway), f"--timeout={timeout}"]) == 2
+    assert f"--timeout {timeout}: is no duration" in capsys.readouterr().err
+
+
+def test_a_stack_without_groups_has_nothing_to_follow(changed, capsys):
+    def change(made):
+        made["resource"] = {}
+
+    assert run(["rollout", "--app-out", str(changed(change))]) == 0
+    assert capsys.readouterr().out == "nothing to follow\n"

@@ -31,10 +31,10 @@ from crossgate import (
 )
 from stacks.gateway import API
 
-LIMITED = replace(API, max_connections=100)
-BATCH = replace(API, name="batch", port=9191)
-
 app = App()
+# A test changes it when it deploys again.
+SERVICE = replace(API, image=app.node.try_get_context("image") or API.image, max_connections=100)
+BATCH = replace(API, name="batch", port=9191)
 stack = TerraformStack(app, "gateway")
 aws = AwsCloud(
     stack,
@@ -61,7 +61,7 @@ gateway = Gateway(
     clouds=[aws],
     services=[
         GroupPlan(
-            service=LIMITED,
+            service=SERVICE,
             capacity=Capacity(
                 2,
                 6,
@@ -97,7 +97,7 @@ gateway = Gateway(
             ],
         ),
     ],
-    listeners=[Listener(port=9000, to=LIMITED, allow_from=["198.51.100.0/24"])],
+    listeners=[Listener(port=9000, to=SERVICE, allow_from=["198.51.100.0/24"])],
 )
 AutoScalingGroup(
     stack,

@@ -26,6 +26,9 @@ class OnAws:
     def json(self) -> dict[str, Any]:
         return self.stack.json
 
+    def deploy_again(self, **context: object) -> None:
+        deploy(HERE / "aws_side.py", "gateway", self.stack.folder, self.aws.environment, context)
+
     def terraform(self, *arguments: str):
         return self.stack.terraform(*arguments)
 
@@ -33,6 +36,13 @@ class OnAws:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with Emulator(tmp_path_factory.mktemp("moto")) as emulator:
+        yield emulator.account
+
+
+@pytest.fixture(scope="session")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """An account where machines wait for the answers to their hooks."""
+    with Emulator(tmp_path_factory.mktemp("waiting"), hooks=True) as emulator:
         yield emulator.account
 
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crossgate.cli import following
+from crossgate.cli.app import run
+
 if TYPE_CHECKING:
     from tests.deploy.conftest import OnAws
 
@@ -29,21 +32,13 @@ SESSIONS = {
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 }
+COMPLETE = "autoscaling:CompleteLifecycleAction"
 
 # What moto says and AWS does not, as a second plan shows it: resource type, argument, reason.
 KNOWN_UNTRUTHS = {
-    ("aws_lb", "subnet_mapping"): "moto forgets the fixed addresses of a load balancer",
-    ("aws_lb", "subnets"): "follows from subnet_mapping",
     ("aws_vpc_security_group_ingress_rule", "description"): (
         "moto forgets the description of a rule whose peer is a security group"
     ),
-    ("aws_launch_template", "tag_specifications"): (
-        "moto takes the template's own tags for tags of what it launches"
-    ),
-    ("aws_launch_template", "default_version"): "follows from tag_specifications",
-    ("aws_launch_template", "latest_version"): "follows from tag_specifications",
-    ("aws_autoscaling_group", "launch_template"): "follows from latest_version",
-    ("aws_autoscaling_group", "mixed_instances_policy"): "follows from latest_version",
     ("aws_autoscaling_group", "instance_maintenance_policy"): "moto knows no such policy",
     ("aws_autoscaling_group", "max_instance_lifetime"): "moto forgets the lifetime",
     ("aws_autoscaling_policy", "enabled"): "moto forgets that a policy is enabled",
@@ -293,10 +288,10 @@ def test_the_balancers_hear_the_allowed_clients_and_the_health_checks(deployed):
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        (API, ["autoscaling:CompleteLifecycleAction", "autoscaling:SetInstanceHealth"]),
-        (CONSUL, ["autoscaling:CompleteLifecycleAction", "cloudwatch:PutMetricData"]),
+        (API, [COMPLETE, "autoscaling:SetInstanceHealth"]),
+        (CONSUL, [COMPLETE, "cloudwatch:PutMetricData"]),
         (EDGE, []),
-        (MIXED, ["autoscaling:CompleteLifecycleAction", "s3:GetObject", "ec2:CreateTags"]),
+        (MIXED, [COMPLETE, "s3:GetObject", "ec2:CreateTags"]),
     ],
 )
 def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, more):
@@ -455,6 +450,49 @@ def test_an_alarm_has_a_policy_do_its_work(deployed, what, comparison, threshold
     assert {"connections", "machines", "each"} <= set(metrics)
     assert metrics["each"]["Expression"] == "connections / machines"
     assert metrics["connections"]["MetricStat"]["Period"] == 60
+
+
+def refreshes(deployed: OnAws, name: str):
+    client = deployed.aws.client("autoscaling")
+    return client.describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"]
+
+
+def held(deployed: OnAws, name: str) -> None:
+    """Have a group replace its machines and pause after the first."""
+    deployed.aws.client("autoscaling").start_instance_refresh(
+        AutoScalingGroupName=name,
+        Preferences={"CheckpointPercentages": [50, 100], "CheckpointDelay": 3600},
+    )
+    while refreshes(deployed, name)[0]["PercentageComplete"] < 50:
+        pass
+
+
+CHANGED = {"image": "registry.example.org/api:1.5"}
+
+
+def test_a_changed_service_rolls_its_group_and_nothing_else(deployed, monkeypatch, capsys):
+    held(deployed, API)
+    deployed.deploy_again(**CHANGED)
+    newest, before = refreshes(deployed, API)
+    assert before["Status"] == "Cancelled"
+    assert newest["Preferences"]["SkipMatching"] is True
+    monkeypatch.setattr(following, "EVERY_SECONDS", 0.05)
+    for name, value in deployed.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    out = str(deployed.stack.folder / "cdktf.out")
+    assert run(["rollout", "--app-out", out, "--json", "--timeout", "1m"]) == 0
+    phases = {one["name"]: one["phase"] for one in json.loads(capsys.readouterr().out)["rollouts"]}
+    others = (BATCH, CONSUL, EDGE, MIXED, WARM)
+    assert phases == {API: "done", **dict.fromkeys(others, "nothing to follow")}
+    assert refreshes(deployed, API)[0]["Status"] == "Successful"
+    versions = [one["LaunchTemplate"]["Version"] for one in group(deployed, API)["Instances"]]
+    assert versions == ["2", "2"]
+    assert not any(refreshes(deployed, name) for name in others)
+
+
+def test_a_deploy_without_a_change_rolls_nothing(deployed):
+    deployed.deploy_again(**CHANGED)
+    assert [len(refreshes(deployed, name)) for name in (API, CONSUL, EDGE)] == [2, 0, 0]
 
 
 def test_destroy_leaves_nothing(deployed):

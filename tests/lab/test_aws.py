@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.aws_machines import template_of
-from lab.emulator import ANSWERED
+from lab.lifecycle import ANSWERED
 from lab.machine import Machine, until
 from lab.metadata import NOTICE, TO_GO
 from lab.network import entered

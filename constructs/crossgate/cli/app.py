@@ -6,6 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +16,20 @@ from openstack.warnings import (
     RemovedInSDK50Warning,
     RemovedInSDK60Warning,
 )
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from crossgate.cli import aws, openstack
 from crossgate.cli.findings import Exit, exit_code
+from crossgate.cli.following import Ended, ended, follow
 from crossgate.cli.rendering import as_json, show
+from crossgate.cli.rollout import as_json as rollouts_as_json
+from crossgate.cli.rollout import begin
 from crossgate.cli.synthesized import read
+from crossgate.cli.watching import AGAIN, summarize, watcher
 from crossgate.errors import ToolError
+from crossgate.model.units import Duration
 
 if TYPE_CHECKING:
     from crossgate.cli.findings import Report
@@ -78,6 +86,55 @@ def check(
     raise typer.Exit(exit_code(reports))
 
 
+@app.command()
+def rollout(
+    *,
+    app_out: Annotated[
+        Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)
+    ] = Path("cdktf.out"),
+    stack: Annotated[str | None, typer.Option(help="The stack; default: the only one.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A group, by its name; default: all. May be repeated.")
+    ] = None,
+    cloud: Annotated[
+        list[str] | None, typer.Option(help="A cloud, by its id; default: all. May be repeated.")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option(help="The longest that it follows: 90s, 30m, 2h, 1d.")
+    ] = "2h",
+    no_rollback: Annotated[
+        bool,
+        typer.Option("--no-rollback", help="Leave a group as it is when its rollout fails."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print data when all is over.")] = False,
+) -> None:
+    """Follow what a deploy has started until it is done; undo it when it fails.
+
+    AWS replaces machines after `cdktf deploy` has returned. A group whose rollout fails goes back
+    to the version that served.
+
+    Exit code: 0 when all is done or there was nothing to follow, 1 when a rollout failed, rolled
+    back or not, 2 when it could not be followed, 3 when the time has passed.
+    """
+    seconds = _seconds(timeout)
+    read_stack = read(app_out, stack)
+    begun = begin(_chosen(read_stack, cloud or []), group or [], rollback=not no_rollback)
+    console = Console(highlight=False, stderr=json)
+    for name, why in begun.unasked.items():
+        console.print(Text(f"{name}: could not be asked: {why}"), soft_wrap=True)
+    try:
+        with watcher(console, begun.rollouts) as watched:
+            found = follow(begun.rollouts, watched.told, seconds)
+    except KeyboardInterrupt:
+        console.print(Text(f"stopped following, not the rollout: {AGAIN}"))
+        raise typer.Exit(Ended.STOPPED) from None
+    if json:
+        sys.stdout.write(rollouts_as_json(read_stack.name, begun, found) + "\n")
+    else:
+        summarize(console, begun.rollouts, found)
+    raise typer.Exit(ended(found, begun.unasked))
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command; what goes wrong is a sentence and 2, never a traceback."""
     # openstacksdk warns of how it calls itself.
@@ -93,6 +150,15 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as ended:
         return int(ended.code or 0)
     return Exit.FINE
+
+
+def _seconds(timeout: str) -> float:
+    try:
+        return TypeAdapter[timedelta](Duration).validate_python(timeout).total_seconds()
+    except ValidationError:
+        raise ToolError(
+            f"--timeout {timeout}: is no duration; a number and a unit: 90s, 30m, 2h, 1d"
+        ) from None
 
 
 def _chosen(stack: Stack, names: Sequence[str]) -> list[Cloud]:

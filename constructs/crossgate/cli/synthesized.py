@@ -50,6 +50,14 @@ class Block:
         name = self.arguments.get("name")
         return name if isinstance(name, str) and "${" not in name else self.name
 
+    @property
+    def known_as(self) -> str | None:
+        """What the cloud calls it by the JSON, else by the state; None: neither knows."""
+        for name in (self.arguments.get("name"), *(one.get("name") for one in self.made)):
+            if isinstance(name, str) and name and "${" not in name:
+                return name
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:

@@ -1,5 +1,6 @@
-"""AWS, asked: what a stack needs there, and whether the account has it."""
+"""AWS, asked: what a stack needs there and whether the account has it; how its rollouts go."""
 
 from crossgate.cli.aws.check import check
+from crossgate.cli.aws.rollout import rollouts
 
-__all__ = ["check"]
+__all__ = ["check", "rollouts"]

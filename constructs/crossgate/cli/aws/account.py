@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from crossgate.cli.aws.needs import standard
 
 if TYPE_CHECKING:
     from crossgate.cli.aws.needs import Lookup
 
-ERRORS = (BotoCoreError, ClientError)
+ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 """What boto3 raises."""
 
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 2})
@@ -31,7 +32,7 @@ _NOT_FOUND = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.U
 def sentence(error: Exception) -> str:
     """Return what is wrong in words, as AWS says it."""
     if not isinstance(error, ClientError):
-        return " ".join(str(error).split())
+        return " ".join(str(error).split())[:_LONGEST]
     said = error.response.get("Error", {})
     message = " ".join(str(said.get("Message", "")).split())
     if not message or message.startswith("<"):  # a page, not an answer
@@ -73,15 +74,16 @@ class Account:
             region_name=known.get("region"), profile_name=known.get("profile")
         )
         self._session = session
-        self._ec2 = self._client("ec2")
+        self._ec2 = self.client("ec2")
         self.region: str = self._ec2.meta.region_name
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients as it runs)
+    def client(self, service: str) -> Any:  # noqa: ANN401  (boto3 makes its clients as it runs)
+        """Return boto3's client of a service."""
         return self._session.client(service, config=_CONFIG)
 
     def identity(self) -> tuple[str, str]:
         """Return the account's number, and who asks."""
-        found = self._client("sts").get_caller_identity()
+        found = self.client("sts").get_caller_identity()
         return found["Account"], found["Arn"]
 
     def opted_in(self) -> str:
@@ -147,9 +149,7 @@ class Account:
 
     def quota(self, service: str, code: str) -> float:
         """Return a quota as it is for this account."""
-        found = self._client("service-quotas").get_service_quota(
-            ServiceCode=service, QuotaCode=code
-        )
+        found = self.client("service-quotas").get_service_quota(ServiceCode=service, QuotaCode=code)
         return float(found["Quota"]["Value"])
 
     def running_cpus(self) -> tuple[int, int]:
@@ -185,7 +185,7 @@ class Account:
 
     def balancers(self) -> int:
         """Return how many network load balancers there are."""
-        pages = self._client("elbv2").get_paginator("describe_load_balancers").paginate()
+        pages = self.client("elbv2").get_paginator("describe_load_balancers").paginate()
         return sum(one["Type"] == "network" for page in pages for one in page["LoadBalancers"])
 
     def spot_prices(self, names: Collection[str], zones: Collection[str]) -> dict[str, Decimal]:

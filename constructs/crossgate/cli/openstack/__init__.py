@@ -1,5 +1,6 @@
-"""OpenStack, asked: what a stack needs there, and whether the project has it."""
+"""OpenStack, asked: what a stack needs there and whether the cloud has it; how its rollouts go."""
 
 from crossgate.cli.openstack.check import check, removable, remove
+from crossgate.cli.openstack.rollout import rollouts
 
-__all__ = ["check", "removable", "remove"]
+__all__ = ["check", "removable", "remove", "rollouts"]
