@@ -103,7 +103,7 @@ AutoScalingGroup(
     stack,
     "mixed",
     clouds=[aws],
-    service=API,
+    service=BATCH,
     discovery=gateway.discovery,
     capacity=Capacity(3, 9),
     machine=Machine(
@@ -127,7 +127,7 @@ AutoScalingGroup(
     stack,
     "warm",
     clouds=[aws],
-    service=API,
+    service=BATCH,
     discovery=gateway.discovery,
     capacity=Capacity(2, 6, warm=WarmPool(minimum=2, prepared=5, state="hibernated", reuse=True)),
 )

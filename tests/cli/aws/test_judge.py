@@ -50,6 +50,13 @@ class TestImages:
         assert found.verdict is Verdict.MISSING
         assert found.do == "an image that t3.medium can boot: x86_64"
 
+    def test_a_type_with_an_image_of_its_own_needs_no_other(self):
+        by_arm = replace(BY_ID, ids=("ami-arm",))
+        mixed = replace(API, types=("t3.medium", "t4g.medium"), others={"t4g.medium": by_arm})
+        kinds = {**TYPES, "t4g.medium": replace(TYPES["t3.medium"], architectures=("arm64",))}
+        assert judge.image(BY_ID, [IMAGE], [mixed], kinds).verdict is Verdict.OK
+        assert judge.image(by_arm, [IMAGE], [mixed], kinds).verdict is Verdict.MISSING
+
     def test_one_that_is_still_being_made_is_missing(self):
         found = judge.image(BY_ID, [replace(IMAGE, state="pending")], [API], TYPES)
         assert found.verdict is Verdict.MISSING

@@ -63,7 +63,9 @@ class _Check:
         asker.ask("instance types", "offered", self._ask_types)
         for lookup in wanted.lookups:
             asker.ask(f"image {lookup.label}", "there", partial(self._ask_image, lookup))
-        asker.findings += (judge.image_unknown(one) for one in wanted.machines if one.image is None)
+        asker.findings += (
+            judge.image_unknown(one) for one in wanted.machines if None in one.images
+        )
         asker.findings += map(judge.size_unknown, wanted.unsized)
         if wanted.key_pairs:
             asker.ask("key pairs", ", ".join(wanted.key_pairs), self._ask_key_pairs)

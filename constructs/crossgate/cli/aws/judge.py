@@ -51,7 +51,7 @@ def image(
     types: Mapping[str, Type],
 ) -> Finding:
     """Judge an image: whether it is found, can be used, and runs on the types that boot it."""
-    using = [one for one in machines if one.image == lookup]
+    using = [one for one in machines if lookup in one.images]
     needed = f"for {', '.join(one.of for one in using)}" if using else "looked up"
     what = f"image {lookup.label}"
     if not found:
@@ -68,7 +68,9 @@ def image(
         name
         for one in using
         for name in one.types
-        if name in types and newest.architecture not in types[name].architectures
+        if one.image_of(name) == lookup
+        and name in types
+        and newest.architecture not in types[name].architectures
     ]
     if newest.state != "available" or strange:
         return Finding(

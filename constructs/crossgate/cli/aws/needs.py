@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,7 @@ class Machines:
         of: the group or machine.
         types: instance types that may be chosen; empty: only Terraform knows.
         image: what they boot from; None: only Terraform knows.
+        others: types that boot from another image than the rest, each with that one.
         zones: where they may be; empty: only Terraform knows.
         most: how many there are at most.
         surge: how many more a rollout adds.
@@ -58,6 +59,7 @@ class Machines:
     of: str
     types: tuple[str, ...]
     image: Lookup | None = None
+    others: Mapping[str, Lookup | None] = field(default_factory=dict)
     zones: tuple[str, ...] = ()
     most: int = 1
     surge: int = 0
@@ -65,6 +67,15 @@ class Machines:
     base: int | None = None
     share: int = 0
     max_price: Decimal | None = None
+
+    @property
+    def images(self) -> list[Lookup | None]:
+        """What any of them boots from."""
+        return [self.image, *self.others.values()]
+
+    def image_of(self, name: str) -> Lookup | None:
+        """Return what machines of a type boot from."""
+        return self.others.get(name, self.image)
 
     @property
     def spot(self) -> bool:
@@ -127,7 +138,7 @@ def needs(cloud: Cloud) -> Needs:
         *(_instance(cloud, block) for block in cloud.made_of("aws_instance")),
     ]
     lookups = [
-        *(one.image for one in machines if one.image is not None),
+        *(image for one in machines for image in one.images if image is not None),
         *filter(None, (_lookup(block) for block in cloud.looked_up("aws_ami"))),
     ]
     return Needs(
@@ -170,8 +181,8 @@ def _group(cloud: Cloud, block: Block) -> Machines:
     named = one(chosen.get("launch_template_specification")).get("launch_template_id")
     template = cloud.follow(named or one(given.get("launch_template")).get("id"))
     base = template.arguments if template is not None else {}
-    overrides = [one.get("instance_type") for one in listed(chosen.get("override"))]
-    types = [cloud.literal(name) for name in overrides or [base.get("instance_type")]]
+    overrides = listed(chosen.get("override"))
+    types = [cloud.literal(by.get("instance_type")) for by in overrides or [base]]
     most = max([whole(given.get("max_size")) or 0, *_scheduled(cloud, block)])
     distribution = one(mixed.get("instances_distribution"))
     share = whole(distribution.get("on_demand_percentage_above_base_capacity"))
@@ -180,6 +191,7 @@ def _group(cloud: Cloud, block: Block) -> Machines:
         of=block.called,
         types=tuple(name for name in types if name),
         image=_image(cloud, base.get("image_id")),
+        others=_others(cloud, overrides),
         zones=_zones(cloud, given.get("vpc_zone_identifier")),
         most=most,
         surge=_surge(given, most),
@@ -189,6 +201,18 @@ def _group(cloud: Cloud, block: Block) -> Machines:
         share=_ALL if share is None else share,
         max_price=Decimal(price) if price else None,
     )
+
+
+def _others(cloud: Cloud, overrides: Sequence[Mapping[str, Any]]) -> dict[str, Lookup | None]:
+    """Return the types that have a launch template of their own, and its image."""
+    found: dict[str, Lookup | None] = {}
+    for by in overrides:
+        specification = one(by.get("launch_template_specification"))
+        template = cloud.follow(specification.get("launch_template_id"))
+        name = cloud.literal(by.get("instance_type"))
+        if template is not None and name:
+            found[name] = _image(cloud, template.arguments.get("image_id"))
+    return found
 
 
 def _instance(cloud: Cloud, block: Block) -> Machines:
