@@ -172,6 +172,7 @@ def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
 
     Heat lets the lost one go when the other one has said that it is ready.
     """
+    ended = keepers_log(clouds).count("Heat ended with")
     known = clouds.places[NOVA].instances
     gone, before = known[lost].id, {one.id for one in known.values()}
 
@@ -185,6 +186,12 @@ def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
     (name,) = (name for name, one in known.items() if one.id not in before)
     (address,) = clouds.places[NOVA].addresses
     until(lambda: who_serves(clouds, address) == name, seconds=60, what=f"{name} serves")
+    # Until Heat has heard that it is ready the keeper looks at nobody else.
+    until(
+        lambda: keepers_log(clouds).count("Heat ended with") > ended,
+        seconds=60,
+        what="Heat has ended",
+    )
 
 
 def test_a_machine_whose_service_fails_for_long_is_replaced(clouds):
