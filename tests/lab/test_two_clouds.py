@@ -284,6 +284,23 @@ def test_a_group_grows_while_clients_hold_connections_and_shrinks_when_they_go(c
     clouds.catch_up(NOVA)
 
 
+def passing(clouds: Clouds, cloud: str) -> set[str]:
+    """Return the machines of the service that Consul calls fit, by the cloud's own ids."""
+    watch = (PYTHON, "/usr/local/lib/crossgate/consul_watch.py", "members")
+    members = json.loads(clouds.machines[f"{cloud}-disc1"].run(*watch))
+    return {key for key, one in members.items() if one["alive"] and one["services"].get("api")}
+
+
+def test_a_new_version_rolls_the_group_and_never_fewer_than_before_serve(clouds):
+    until(lambda: len(passing(clouds, NOVA)) == 2, seconds=60, what="one that left is forgotten")
+    before, seen = passing(clouds, NOVA), []
+    clouds.change("1.1", lambda: seen.append(passing(clouds, NOVA)))
+    after = set(services(clouds, new=True).values())
+    assert not before & after
+    assert min(map(len, seen)) >= 2
+    assert passing(clouds, NOVA) >= after
+
+
 def test_a_second_plan_of_openstack_is_empty(clouds):
     planned = clouds.deployed.terraform("plan", "-no-color", "-detailed-exitcode")
     changed = [line for line in planned.stdout.splitlines() if line.startswith("  # openstack")]
