@@ -25,6 +25,7 @@ from lab.targets import judge
 from lab.thrift.client import Client
 from lab.trial import MODES, Trial
 from stacks.lab import AWS, NOVA
+from tools.toolbox import ToolError
 
 if TYPE_CHECKING:
     from lab.control_plane.plane import ControlPlane
@@ -305,3 +306,11 @@ def test_a_second_plan_of_openstack_is_empty(clouds):
     planned = clouds.deployed.terraform("plan", "-no-color", "-detailed-exitcode")
     changed = [line for line in planned.stdout.splitlines() if line.startswith("  # openstack")]
     assert changed == []
+
+
+def test_a_version_that_never_gets_ready_ends_the_rollout_and_those_before_serve_on(clouds):
+    before, seen = passing(clouds, NOVA), []
+    with pytest.raises(ToolError, match="in error status"):
+        clouds.change("1.2", lambda: seen.append(passing(clouds, NOVA)), checksum="0" * 64)
+    assert all(before <= one for one in seen)
+    assert passing(clouds, NOVA) == before
