@@ -107,6 +107,14 @@ def test_a_machine_may_answer_its_own_group_alone(stack, synth, aws):
     assert own == {f"{group}/test-api", f"{group}/test-consul"}
 
 
+def test_a_machine_has_its_rights_from_its_start_to_its_end(stack, synth, aws):
+    built(stack, aws)
+    made = synth()["resource"]
+    policies = {f"aws_iam_role_policy.{name}" for name in made["aws_iam_role_policy"]}
+    waited = {one for p in made["aws_iam_instance_profile"].values() for one in p["depends_on"]}
+    assert waited == policies
+
+
 @pytest.mark.parametrize("grace", [timedelta(seconds=29), timedelta(hours=3)])
 def test_what_aws_does_not_wait_is_refused(stack, aws, grace):
     with pytest.raises(RefusedError, match="30 seconds to 2 hours"):

@@ -19,7 +19,7 @@ from crossgate.terraform.engine import path_of
 from crossgate.terraform.locals import local_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from crossgate.clouds.aws.cloud import AwsCloud
     from crossgate.terraform.engine import Construct
@@ -94,55 +94,45 @@ def instance_profile(
         tags=dict(spec.tags),
         provider=cloud.provider,
     )
-    if any(isinstance(join, Tagged) for join in spec.joins):
+    policies = [
         IamRolePolicy(
             scope,
-            "describe",
-            name="describe-instances",
+            key,
+            name=called,
             role=IamRole.id.of(role),
-            policy=_DESCRIBE,
+            policy=policy,
             provider=cloud.provider,
         )
-    if isinstance(spec, MachinesSpec) and keeper.keeps(cloud, spec):
-        IamRolePolicy(
-            scope,
-            "figures",
-            name="put-metrics",
-            role=IamRole.id.of(role),
-            policy=keeper.PUT_METRICS,
-            provider=cloud.provider,
-        )
-    if actions := [
-        *([lifecycle.COMPLETE] if lifecycle.hooks(spec) else []),
-        *([health.SET_HEALTH] if isinstance(spec, GroupSpec) and spec.health.unfit else []),
-    ]:
-        IamRolePolicy(
-            scope,
-            "own-group",
-            name="own-group",
-            role=IamRole.id.of(role),
-            policy=_own_group(actions, cloud.region, lifecycle.group_name(spec)),
-            provider=cloud.provider,
-        )
-    if cloud.settings.session_access:
-        IamRolePolicy(
-            scope,
-            "sessions",
-            name="session-manager",
-            role=IamRole.id.of(role),
-            policy=sessions.PERMISSION,
-            provider=cloud.provider,
-        )
-    granted = [_grant(cloud, scope, spec, role)] if spec.machine.grants else []
+        for key, called, policy in _own(cloud, spec)
+    ]
+    if spec.machine.grants:
+        policies.append(_grant(cloud, scope, spec, role))
     return IamInstanceProfile(
         scope,
         "profile",
         name=name,
         role=IamRole.name.of(role),
-        # A machine may need its grants as soon as it starts, to fetch what it runs.
-        depends_on=granted,
+        # A machine may need its rights as soon as it starts, to fetch what it runs, and up to its
+        # end, to say that it has left.
+        depends_on=policies,
         provider=cloud.provider,
     )
+
+
+def _own(cloud: AwsCloud, spec: GroupSpec | MachinesSpec) -> Iterator[tuple[str, str, str]]:
+    """Yield what the machines themselves need: a construct's id, a policy's name and the policy."""
+    if any(isinstance(join, Tagged) for join in spec.joins):
+        yield "describe", "describe-instances", _DESCRIBE
+    if isinstance(spec, MachinesSpec) and keeper.keeps(cloud, spec):
+        yield "figures", "put-metrics", keeper.PUT_METRICS
+    if actions := [
+        *([lifecycle.COMPLETE] if lifecycle.hooks(spec) else []),
+        *([health.SET_HEALTH] if isinstance(spec, GroupSpec) and spec.health.unfit else []),
+    ]:
+        policy = _own_group(actions, cloud.region, lifecycle.group_name(spec))
+        yield "own-group", "own-group", policy
+    if cloud.settings.session_access:
+        yield "sessions", "session-manager", sessions.PERMISSION
 
 
 def _grant(
