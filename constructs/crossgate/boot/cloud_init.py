@@ -31,18 +31,24 @@ if TYPE_CHECKING:
 # one newline at the end.
 _BLOCK = re.compile(r"(?=[^ ])[ -~]+(?:\n[ -~]*)*(?<!\n)\n")
 _LARGEST = 5
+_LEVEL = 6  # that of Terraform's `base64gzip`: the default of Go's compress/gzip
 
 
 @functools.lru_cache(maxsize=32)  # a document is measured before it is used
 def render(document: Document) -> Text:
     """Return the user data that makes a machine what `document` says."""
-    files = [Text.of(*_file(label, file)) for label, file in _files(document)]
+    files = [_entry(label, file) for label, file in _files(document)]
     return Text.of("#cloud-config\nwrite_files:\n", *files, f"runcmd:\n- [sh, {BOOT_SCRIPT}]\n")
 
 
 def _files(document: Document) -> Iterator[tuple[str, File]]:
     yield from document.written()
     yield "crossgate", File(BOOT_SCRIPT, boot_script(document), mode=0o700)
+
+
+@functools.lru_cache(maxsize=256)  # machines of a stack share most of their files
+def _entry(label: str, file: File) -> Text:
+    return Text.of(*_file(label, file))
 
 
 def _file(label: str, file: File) -> Iterator[TextLike]:
@@ -91,13 +97,13 @@ class Size:
 def size(document: Document) -> Size:
     """Return how large the user data of `document` is."""
     plain = render(document).sample().encode()
-    return Size(plain=len(plain), compressed=len(gzip.compress(plain)))
+    return Size(plain=len(plain), compressed=len(gzip.compress(plain, _LEVEL)))
 
 
 def largest(document: Document) -> tuple[tuple[str, int], ...]:
     """Return the files that take most room, as `label: path`, with their plain bytes."""
     measured = [
-        (f"{label}: {file.path}", len(Text.of(*_file(label, file)).sample()))
+        (f"{label}: {file.path}", len(_entry(label, file).sample()))
         for label, file in _files(document)
     ]
     return tuple(sorted(measured, key=lambda item: -item[1])[:_LARGEST])
