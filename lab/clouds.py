@@ -20,6 +20,7 @@ from lab.received import Instance, short_names
 from lab.registry import HOME, Order
 from lab.thrift.bundle import build
 from stacks.lab import AWS, NOVA
+from tools.toolbox import ToolError
 
 if TYPE_CHECKING:
     from lab.lab import Lab
@@ -144,9 +145,10 @@ class Clouds:
                 they never start it.
 
         Raises:
-            ToolError: the deploy fails.
+            ToolError: the deploy fails; a note says what machines that came with it have said.
 
         """
+        before = set(self.machines.values())
         with ThreadPoolExecutor(max_workers=1) as pool:
             deploying = pool.submit(self._deploy, version, checksum)
             while not deploying.done():
@@ -154,7 +156,12 @@ class Clouds:
                     self.catch_up(cloud)
                 look()
                 wait([deploying], timeout=_EVERY_SECONDS)
-            self.deployed = deploying.result()
+            try:
+                self.deployed = deploying.result()
+            except ToolError as error:
+                for machine in set(self.machines.values()) - before:
+                    error.add_note(f"{machine.order.name}:\n{machine.last_words()}")
+                raise
         for cloud in self.places:
             self.catch_up(cloud)
 

@@ -188,6 +188,17 @@ class Machine:
         """Return what a unit has said, on this and on earlier boots."""
         return self.run("journalctl", "--no-pager", "--output=cat", f"--unit={unit}")
 
+    def last_words(self) -> str:
+        """Return the last that our own programs have said on it; what went wrong when it is off."""
+        asked = ("journalctl", "--no-pager", f"--lines={_LAST_LINES}", "--output=short-iso")
+        try:
+            return "".join(
+                self.run(*asked, f"--unit={unit}", check=False)
+                for unit in ("crossgate-*", "consul*")
+            )
+        except ToolError as error:
+            return str(error)
+
     def console(self) -> str:
         """Return what the machine printed while booting."""
         return (self.folder / "console.log").read_text(errors="replace")

@@ -7,7 +7,6 @@ import pytest
 
 from lab.clouds import Clouds
 from lab.commands_up import running
-from lab.control_plane.plane import ControlPlane
 from lab.lab import Lab
 from stacks.lab import AWS
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 SITES = {AWS: "10.20.0.0/16", "clients": "10.99.0.0/24"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clouds() -> Iterator[Clouds]:
     """Return AWS with the gateway that booted there, for all tests of it: deploying takes long."""
     with Lab.create(SITES, name=f"a{os.getpid()}") as lab:
@@ -33,14 +32,7 @@ def clouds() -> Iterator[Clouds]:
             clouds.stop()
 
 
-@pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Return OpenStack's control plane, for all tests that need one: starting takes a minute."""
-    with ControlPlane(tmp_path_factory.mktemp("openstack") / "plane") as plane:
-        yield plane
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway(clouds: Clouds) -> Running:
     """Return the same, as soon as it is whole."""
     made = running(clouds)
