@@ -63,16 +63,21 @@ class Project:
             **_DOMAINS,
         }
 
-    def operate(self) -> Any:  # noqa: ANN401  (openstacksdk ships no types)
-        """Return a connection of the operator.
+    def deploy(self) -> Any:  # noqa: ANN401  (as below)
+        """Return a connection of who deploys."""
+        return self._connect(self.user, self.password, self.name)
 
-        It is made from a session: `openstack.connect` would look for a clouds.yaml of the user's.
-        """
+    def operate(self) -> Any:  # noqa: ANN401  (openstacksdk ships no types)
+        """Return a connection of the operator."""
+        return self._connect(self.operator, self.operator_password, self.operator_project)
+
+    def _connect(self, user: str, password: str, project: str) -> Any:  # noqa: ANN401  (as above)
+        """Log in by a session: `openstack.connect` would look for a clouds.yaml of the user's."""
         login = Password(
             auth_url=self.url,
-            username=self.operator,
-            password=self.operator_password,
-            project_name=self.operator_project,
+            username=user,
+            password=password,
+            project_name=project,
             user_domain_name="Default",
             project_domain_name="Default",
         )

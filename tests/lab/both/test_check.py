@@ -221,22 +221,10 @@ def test_without_octavia_in_the_catalogue_the_entry_is_missing(check, operator):
     assert "octavia" not in found.cloud["profile"]
 
 
-def as_user(plane: ControlPlane) -> Any:
-    """Return a connection of who deploys."""
-    project = plane.project
-    who = replace(
-        project,
-        operator=project.user,
-        operator_password=project.password,
-        operator_project=project.name,
-    )
-    return who.operate()
-
-
 @pytest.fixture(scope="module")
 def credentials(plane: ControlPlane) -> Iterator[Mapping[bool, Any]]:
     """Return two application credentials of the user: by whether it is unrestricted."""
-    who = as_user(plane)
+    who = plane.project.deploy()
     user = who.current_user_id
     made = {
         unrestricted: who.identity.create_application_credential(
@@ -353,7 +341,7 @@ class Heat:
 
 @pytest.fixture(scope="class")
 def heat(plane: ControlPlane) -> Iterator[Heat]:
-    heat = Heat(as_user(plane).orchestration)
+    heat = Heat(plane.project.deploy().orchestration)
     yield heat
     heat.clear()
 
