@@ -145,10 +145,9 @@ class Clouds:
                 they never start it.
 
         Raises:
-            ToolError: the deploy fails; a note says what machines that came with it have said.
+            ToolError: the deploy fails; notes say what the machines have said.
 
         """
-        before = set(self.machines.values())
         with ThreadPoolExecutor(max_workers=1) as pool:
             deploying = pool.submit(self._deploy, version, checksum)
             while not deploying.done():
@@ -159,7 +158,7 @@ class Clouds:
             try:
                 self.deployed = deploying.result()
             except ToolError as error:
-                for machine in set(self.machines.values()) - before:
+                for machine in self.machines.values():
                     error.add_note(f"{machine.order.name}:\n{machine.last_words()}")
                 raise
         for cloud in self.places:
