@@ -124,7 +124,7 @@ class LabStack(TerraformStack):
                     capacity={cloud: capacity[name] for name, cloud in built.items()},
                     market={built[AWS]: Spot(on_demand_base=1)} if AWS in built else {},
                     health=UNFIT,
-                    refresh=QUICK,
+                    rollout=QUICK,
                     scaling=[CONNECTIONS],
                 )
             ],

@@ -41,7 +41,7 @@ def here(stack):
         ({"capacity": (2, 4)}, r"capacity is of .*\n.*\(2, 4\)\n.*want: Capacity\(2, 4\)"),
         ({"capacity": None}, "capacity is of the wrong type"),
         ({"machine": "t3.medium"}, r"machine is of .*\n.*\n.*want: Machine\("),
-        ({"refresh": 1.0}, r"refresh is of .*\n.*1\.0\n.*want: InstanceRefresh\("),
+        ({"rollout": 1.0}, r"rollout is of .*\n.*1\.0\n.*want: InstanceRefresh\("),
         ({"service": "api"}, r"service is of .*\n.*'api'\n.*want: Service\("),
         ({"boot": ["x"]}, r"boot\[0\] is of .*\n.*'x'\n.*want: Document\("),
         ({"boot": "x"}, r"boot must be a sequence"),
@@ -82,7 +82,7 @@ def test_a_count_is_a_whole_number(stack, here, make, count):
         ({"listeners": [{}]}, r"listeners\[0\] is of .*\n.*\n.*want: Listener\("),
         ({"listeners": LISTENER}, "listeners must be a sequence"),
         ({"discovery": None}, "discovery is of the wrong type"),
-        ({"refresh": 1.0}, "refresh is of the wrong type"),
+        ({"rollout": 1.0}, "rollout is of the wrong type"),
         ({"machine": "m"}, "machine is of the wrong type"),
         ({"boot": [1]}, r"boot\[0\] is of the wrong type"),
     ],
@@ -167,7 +167,7 @@ def test_the_ports_of_the_agent_are_nobody_elses(stack, here, port):
 def test_servers_are_given_the_time_to_boot(stack, here):
     ConsulServers(stack, "consul", clouds=[here])
     (spec,) = (asked for asked in here.asked if isinstance(asked, MachinesSpec))
-    assert spec.refresh.warmup == timedelta(minutes=5)
+    assert spec.rollout.warmup == timedelta(minutes=5)
 
 
 def test_no_balancer_is_built_when_the_second_cloud_refuses(stack, here):

@@ -23,9 +23,10 @@ from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.grant import Grant
 from crossgate.model.health import Health
 from crossgate.model.listener import Listener
-from crossgate.model.machine import Image, InstanceRefresh, Machine
+from crossgate.model.machine import Image, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.net import ANYWHERE, Ports
+from crossgate.model.rollout import InstanceRefresh, Leave, ReplaceGroup
 from crossgate.model.scaling import Scaling, Step, Steps
 from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
@@ -92,6 +93,7 @@ __all__ = [
     "Image",
     "InHouse",
     "InstanceRefresh",
+    "Leave",
     "Limits",
     "Listener",
     "Machine",
@@ -106,6 +108,7 @@ __all__ = [
     "Ports",
     "Reference",
     "RefusedError",
+    "ReplaceGroup",
     "Scaling",
     "Scheduled",
     "Service",

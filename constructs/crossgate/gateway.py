@@ -15,8 +15,9 @@ from crossgate.model.argument import checked, checked_many, checked_role, checke
 from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
 from crossgate.model.listener import Listener
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
 from crossgate.model.market import Market, OnDemand
+from crossgate.model.rollout import InstanceRefresh, Rollout
 from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
@@ -41,7 +42,7 @@ class GroupPlan:
         capacity: how many machines; default two to four in each cloud.
         market: on demand (the default) or spot.
         machine: what a machine needs; default two processors and 4 GiB.
-        refresh: how a changed group is replaced; default: launch first, then terminate.
+        rollout: how a changed group is replaced; default: launch first, then terminate.
         termination: which machine goes first, and which for its age; default: as the cloud has it.
         health: when a machine counts as lost although it runs; default: never.
         scaling: what its size follows; default: nothing, until `groups[...].scale_on_...` says so.
@@ -53,7 +54,7 @@ class GroupPlan:
     capacity: PerCloud[Capacity] = Capacity(2, 4)
     market: PerCloud[Market] = OnDemand()
     machine: PerCloud[Machine] = Machine(cpu=2, memory=4)
-    refresh: PerCloud[InstanceRefresh] = InstanceRefresh()
+    rollout: PerCloud[Rollout] = InstanceRefresh()
     termination: PerCloud[Termination] = Termination()
     health: PerCloud[Health] = _USUAL_HEALTH
     scaling: PerCloud[Sequence[Scaling | Steps]] = ()
@@ -121,7 +122,7 @@ class Gateway(Construct):
                 capacity=plan.capacity,
                 market=plan.market,
                 machine=plan.machine,
-                refresh=plan.refresh,
+                rollout=plan.rollout,
                 termination=plan.termination,
                 health=plan.health,
                 tags=marks,
@@ -194,7 +195,7 @@ class Gateway(Construct):
                         capacity={clouds[n]: v for n, v in entry.capacity.items()},
                         market={clouds[n]: v for n, v in entry.market.items()},
                         machine={clouds[n]: v for n, v in entry.machine.items()},
-                        refresh={clouds[n]: v for n, v in entry.refresh.items()},
+                        rollout={clouds[n]: v for n, v in entry.rollout.items()},
                         termination={clouds[n]: v for n, v in entry.termination.items()},
                         health={clouds[n]: v for n, v in entry.health.items()},
                         scaling={clouds[n]: v for n, v in entry.scaling.items()},

@@ -17,9 +17,10 @@ from crossgate.gateway_text import parse, text_problems
 from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
 from crossgate.model.listener import Listener, ListenerFields
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
 from crossgate.model.market import Market, OnDemand
 from crossgate.model.names import Label
+from crossgate.model.rollout import InstanceRefresh, Rollout
 from crossgate.model.scaling import Rule
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
@@ -42,7 +43,7 @@ class Overrides:
         capacity: how many machines there.
         market: on demand or spot there.
         machine: what a machine needs there.
-        refresh: how a changed group is replaced there.
+        rollout: how a changed group is replaced there.
         termination: which machine goes first there.
         health: when a machine counts as lost although it runs, there.
         scaling: what its size follows there.
@@ -52,7 +53,7 @@ class Overrides:
     capacity: Capacity | None = None
     market: Market | None = None
     machine: Machine | None = None
-    refresh: InstanceRefresh | None = None
+    rollout: Rollout | None = None
     termination: Termination | None = None
     health: Health | None = None
     scaling: Many[Rule] | None = None
@@ -66,7 +67,7 @@ class ServiceEntry(Service):
         capacity: how many machines in each cloud; default two to four.
         market: on demand (the default) or spot.
         machine: what a machine needs; default two processors and 4 GiB.
-        refresh: how a changed group is replaced.
+        rollout: how a changed group is replaced.
         termination: which machine goes first, and which for its age.
         health: when a machine counts as lost although it runs.
         scaling: what its size follows; default: nothing.
@@ -78,7 +79,7 @@ class ServiceEntry(Service):
     capacity: Capacity = Capacity(2, 4)
     market: Market = OnDemand()
     machine: Machine = Machine(cpu=2, memory=4)
-    refresh: InstanceRefresh = InstanceRefresh()
+    rollout: Rollout = InstanceRefresh()
     termination: Termination = Termination()
     health: Health = Health()
     scaling: Many[Rule] = ()
@@ -133,7 +134,7 @@ class ServiceRead:
     capacity: Mapping[str, Capacity]
     market: Mapping[str, Market]
     machine: Mapping[str, Machine]
-    refresh: Mapping[str, InstanceRefresh]
+    rollout: Mapping[str, Rollout]
     termination: Mapping[str, Termination]
     health: Mapping[str, Health]
     scaling: Mapping[str, Sequence[Rule]]

@@ -14,8 +14,9 @@ from crossgate.errors import ConfigError
 from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
 from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
 from crossgate.model.market import Market, OnDemand, Spot
+from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
 from crossgate.model.scaling import Scaling, Steps
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _DEFAULT_CAPACITY = Capacity(2, 4)
 _DEFAULT_MARKET = OnDemand()
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
-_DEFAULT_REFRESH = InstanceRefresh()
+_DEFAULT_ROLLOUT = InstanceRefresh()
 _DEFAULT_TERMINATION = Termination()
 _DEFAULT_HEALTH = Health()
 
@@ -59,7 +60,7 @@ class AutoScalingGroup(Construct):
         capacity: PerCloud[Capacity] = _DEFAULT_CAPACITY,
         market: PerCloud[Market] = _DEFAULT_MARKET,
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
-        refresh: PerCloud[InstanceRefresh] = _DEFAULT_REFRESH,
+        rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
         termination: PerCloud[Termination] = _DEFAULT_TERMINATION,
         health: PerCloud[Health] = _DEFAULT_HEALTH,
         boot: Sequence[Document] = (),
@@ -76,7 +77,7 @@ class AutoScalingGroup(Construct):
             capacity: how many machines; default two to four in each cloud.
             market: on demand (the default) or spot.
             machine: what a machine needs; default two processors and 4 GiB.
-            refresh: how a changed group is replaced; default: launch first, then terminate.
+            rollout: how a changed group is replaced; default: launch first, then terminate.
             termination: which machine goes first, and which for its age; default: as the cloud
                 has it.
             health: when a machine counts as lost although it runs; default: never.
@@ -128,12 +129,12 @@ class AutoScalingGroup(Construct):
             argument="machine",
             path=path,
         )
-        refreshes = by_cloud(
-            refresh,
+        rollouts: dict[Cloud, Rollout] = by_cloud(
+            rollout,
             self.clouds,
-            kind=InstanceRefresh,
-            default=_DEFAULT_REFRESH,
-            argument="refresh",
+            kind=ROLLOUTS,
+            default=_DEFAULT_ROLLOUT,
+            argument="rollout",
             path=path,
         )
         terminations = by_cloud(
@@ -167,7 +168,7 @@ class AutoScalingGroup(Construct):
                 drain=service.drain,
                 max_connections=service.max_connections,
                 market=markets[cloud],
-                refresh=refreshes[cloud],
+                rollout=rollouts[cloud],
                 termination=terminations[cloud],
             )
             for cloud in self.clouds

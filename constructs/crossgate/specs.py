@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate.model.health import Health
-from crossgate.model.machine import InstanceRefresh, Machine
 from crossgate.model.market import Market, OnDemand
+from crossgate.model.rollout import InstanceRefresh, Rollout
 from crossgate.model.termination import Termination
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crossgate.boot.document import Document
     from crossgate.contracts import Entry, Firewall, Reservation
     from crossgate.model.capacity import Capacity
+    from crossgate.model.machine import Machine
     from crossgate.model.net import Ports
     from crossgate.model.scaling import Scaling, Steps
     from crossgate.model.service import Service
@@ -90,7 +91,7 @@ class GroupSpec(MachineSpec):
         max_connections: that one of them takes at a time; None: no limit.
         health: when they count as lost although they run.
         market: at which price.
-        refresh: how changed machines are replaced.
+        rollout: how changed machines are replaced.
         termination: which machine goes first.
 
     """
@@ -102,7 +103,7 @@ class GroupSpec(MachineSpec):
     max_connections: int | None = None
     health: Health = field(default_factory=Health)
     market: Market = field(default_factory=OnDemand)
-    refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
+    rollout: Rollout = field(default_factory=InstanceRefresh)
     termination: Termination = field(default_factory=Termination)
 
 
@@ -132,7 +133,7 @@ class MachinesSpec(MachineSpec):
         count: how many.
         reservation: what was reserved for them before anything named them.
         entry: what sends clients to them, when something does.
-        refresh: how they are replaced.
+        rollout: how they are replaced.
         watch: the discovery whose heart they are, when they are that: they run what the cloud needs
             beside itself to heal and to scale its groups.
 
@@ -141,7 +142,7 @@ class MachinesSpec(MachineSpec):
     count: int
     reservation: Reservation
     entry: Entry | None = None
-    refresh: InstanceRefresh = field(default_factory=InstanceRefresh)
+    rollout: Rollout = field(default_factory=InstanceRefresh)
     watch: Watch | None = None
 
 

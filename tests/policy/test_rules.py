@@ -6,8 +6,10 @@ import pytest
 
 from crossgate import (
     InstanceRefresh,
+    Leave,
     PolicyError,
     Ports,
+    ReplaceGroup,
     Scaling,
     Service,
     Step,
@@ -20,6 +22,7 @@ from crossgate.policy import (
     odd_server_count,
     protected_groups_do_not_shrink,
     rollouts_leave_enough,
+    servers_come_one_by_one,
     somebody_waits,
     steps_settle,
 )
@@ -91,9 +94,41 @@ def test_a_rollout_that_leaves_a_quorum_is_fine(servers, share):
 def test_a_rollout_that_may_leave_less_than_a_quorum_is_refused(servers, share, want):
     refresh = InstanceRefresh(min_healthy=share)
     least = rollouts_leave_enough.quorum(servers)
-    with pytest.raises(PolicyError, match="consul: refresh: while it is replaced") as caught:
+    with pytest.raises(PolicyError, match="consul: rollout: while it is replaced") as caught:
         rollouts_leave_enough.check(refresh, servers, least, "consul")
     assert want in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("servers", "rollout"),
+    [
+        (3, InstanceRefresh()),
+        (5, InstanceRefresh()),
+        (3, InstanceRefresh(max_healthy=1.33)),
+        (5, InstanceRefresh(max_healthy=1.2)),
+        (5, Leave()),
+    ],
+)
+def test_one_new_server_at_a_time_is_fine(servers, rollout):
+    servers_come_one_by_one.check(rollout, servers, "consul")
+
+
+@pytest.mark.parametrize(
+    ("servers", "rollout"),
+    [
+        (3, ReplaceGroup()),
+        (3, InstanceRefresh(max_healthy=1.4)),
+        (5, InstanceRefresh(max_healthy=1.3)),
+    ],
+)
+def test_several_new_servers_at_a_time_are_refused(servers, rollout):
+    with pytest.raises(PolicyError, match="consul: rollout: several new servers") as caught:
+        servers_come_one_by_one.check(rollout, servers, "consul")
+    assert f"one more than {servers}" in str(caught.value)
+
+
+def test_a_group_that_is_left_as_it_is_loses_nobody():
+    rollouts_leave_enough.check(Leave(), 2, 2, "edge")
 
 
 def test_one_balancer_stays():

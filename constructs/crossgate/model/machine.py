@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
@@ -11,7 +10,6 @@ import pydantic
 
 from crossgate.errors import ConfigError
 from crossgate.model.grant import Grant
-from crossgate.model.units import Duration, Share
 from crossgate.model.value import Many, value
 
 Architecture = Literal["x86_64", "arm64"]
@@ -175,71 +173,3 @@ class Image:
 
     name: Annotated[str, pydantic.Field(min_length=1)]
     owner: str | None = None
-
-
-@value
-class InstanceRefresh:
-    """How a changed group is replaced: a few machines at a time, never below what serves.
-
-    Attributes:
-        min_healthy: share of the group that keeps serving; default 1.0, launch before terminate.
-        max_healthy: share of the group that may run at the same time; default 1.1 (AWS rounds up
-            to at least one machine more).
-        warmup: how long a new machine needs before it counts; default one minute. On AWS it counts
-            as healthy once it runs and this has passed, so it must cover boot and start.
-        checkpoints: shares of the group at which the replacing pauses, so that somebody can look;
-            rising. After the last one it goes on to the end by itself. Default: none.
-        checkpoint_delay: how long each pause is, up to two days, and less than 14 days for all of
-            them; default one hour.
-        alarms: names of CloudWatch alarms that stop it: it fails when one of them rings. At most
-            ten; default none.
-
-    """
-
-    min_healthy: Share = 1.0
-    max_healthy: Annotated[float, pydantic.Field(ge=1, le=2)] = 1.1
-    warmup: Duration = timedelta(minutes=1)
-    checkpoints: Many[Annotated[float, pydantic.Field(gt=0, lt=1)]] = ()
-    checkpoint_delay: Duration = timedelta(hours=1)
-    alarms: Annotated[
-        Many[Annotated[str, pydantic.Field(min_length=1, max_length=255)]],
-        pydantic.Field(max_length=10),
-    ] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what AWS refuses: RefreshPreferences of the Auto Scaling API."""
-        if self.max_healthy - self.min_healthy > 1:
-            raise ConfigError(
-                "the bounds are more than 1.0 apart",
-                path="InstanceRefresh",
-                got=f"min_healthy={self.min_healthy}, max_healthy={self.max_healthy}",
-                want="max_healthy - min_healthy <= 1.0",
-            )
-        percent = [round(share * 100) for share in self.checkpoints]
-        if percent != sorted(set(percent)):
-            raise ConfigError(
-                "each checkpoint must be above the one before, by a whole per cent",
-                path="InstanceRefresh: checkpoints",
-                got=self.checkpoints,
-                want="rising shares, such as [0.2, 0.5]",
-            )
-        if self.checkpoint_delay > _LONGEST_PAUSE:
-            raise ConfigError(
-                "is longer than AWS pauses",
-                path="InstanceRefresh: checkpoint_delay",
-                got=str(self.checkpoint_delay),
-                want="at most 2 days",
-            )
-        pauses = len(self.checkpoints) * self.checkpoint_delay
-        if pauses >= _LONGEST_REFRESH:
-            raise ConfigError(
-                "the pauses alone take as long as AWS lets a rollout last",
-                path="InstanceRefresh",
-                got=f"{len(self.checkpoints)} checkpoints of {self.checkpoint_delay}",
-                want="less than 14 days for all of them",
-            )
-
-
-_LONGEST_PAUSE = timedelta(days=2)
-_LONGEST_REFRESH = timedelta(days=14)
-"""EC2 Auto Scaling guide, "How an instance refresh works", "Limitations"."""

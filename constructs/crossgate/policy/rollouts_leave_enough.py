@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crossgate.errors import PolicyError
 
 if TYPE_CHECKING:
-    from crossgate.model.machine import InstanceRefresh
+    from crossgate.model.rollout import Rollout
 
 _DUST = 1e-9
 
@@ -18,7 +18,7 @@ def quorum(servers: int) -> int:
     return servers // 2 + 1
 
 
-def check(refresh: InstanceRefresh, count: int, least: int, path: str) -> None:
+def check(rollout: Rollout, count: int, least: int, path: str) -> None:
     """Refuse a rollout that may leave fewer than `least` of `count` machines.
 
     A share that is no whole number of machines counts for the smaller one.
@@ -27,10 +27,11 @@ def check(refresh: InstanceRefresh, count: int, least: int, path: str) -> None:
         PolicyError: `min_healthy` is too small.
 
     """
-    if refresh.min_healthy * count + _DUST < least:
+    refresh = rollout.refresh
+    if refresh is not None and refresh.min_healthy * count + _DUST < least:
         raise PolicyError(
             f"while it is replaced, fewer than {least} of {count} might serve",
-            path=f"{path}: refresh",
+            path=f"{path}: rollout",
             got=f"min_healthy={refresh.min_healthy}",
             want=f"at least {ceil(least / count * 100) / 100}, which is {least} of {count}",
         )

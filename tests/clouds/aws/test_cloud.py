@@ -221,7 +221,7 @@ def test_the_refresh_is_as_asked(stack, api, synth):
         "api",
         clouds=[cloud(stack)],
         service=api,
-        refresh=InstanceRefresh(min_healthy=0.5, max_healthy=1.5),
+        rollout=InstanceRefresh(min_healthy=0.5, max_healthy=1.5),
     )
     preferences = only(synth(), "aws_autoscaling_group")["instance_refresh"]["preferences"]
     assert preferences["min_healthy_percentage"] == 50

@@ -6,7 +6,16 @@ from datetime import time, timedelta
 
 import pytest
 
-from crossgate import AutoScalingGroup, AwsCloud, Capacity, InstanceRefresh, Scheduled, Termination
+from crossgate import (
+    AutoScalingGroup,
+    AwsCloud,
+    Capacity,
+    InstanceRefresh,
+    Leave,
+    ReplaceGroup,
+    Scheduled,
+    Termination,
+)
 
 GIVEN = {
     "region": "us-east-1",
@@ -65,7 +74,7 @@ def test_protected_machines_stay_when_the_group_shrinks_and_are_changed_as_ever(
 
 
 def preferences(made, **refresh):
-    group, _ = made(refresh=InstanceRefresh(**refresh))
+    group, _ = made(rollout=InstanceRefresh(**refresh))
     return group["instance_refresh"]["preferences"]
 
 
@@ -83,6 +92,20 @@ def test_a_rollout_neither_pauses_nor_listens_unless_it_is_told_to(made):
 def test_an_alarm_stops_a_rollout(made):
     found = preferences(made, alarms=["errors-high"])
     assert found["alarm_specification"] == {"alarms": ["errors-high"]}
+
+
+def test_a_group_that_is_replaced_as_a_whole_stands_beside_the_one_that_serves(made):
+    group, _ = made(rollout=ReplaceGroup(warmup=timedelta(minutes=2), alarms=["errors-high"]))
+    found = group["instance_refresh"]["preferences"]
+    assert (found["min_healthy_percentage"], found["max_healthy_percentage"]) == (100, 200)
+    assert found["instance_warmup"] == "120"
+    assert found["alarm_specification"] == {"alarms": ["errors-high"]}
+
+
+def test_a_group_that_is_left_as_it_is_launches_the_newest_version_from_now_on(made):
+    group, _ = made(rollout=Leave())
+    assert "instance_refresh" not in group
+    assert group["launch_template"]["version"].endswith(".latest_version}")
 
 
 def test_a_schedule_is_a_line_of_cron_in_its_own_time_zone(made):

@@ -14,11 +14,13 @@ from crossgate import (
     ConsulServers,
     Grant,
     InstanceRefresh,
+    Leave,
     Machine,
     NullCloud,
     OnDemand,
     Reference,
     RefusedError,
+    ReplaceGroup,
     Scheduled,
     Spot,
     Termination,
@@ -66,8 +68,11 @@ def test_machines_that_go_by_themselves(stack, termination):
     assert "none goes by itself" in message
 
 
-def test_a_change_that_pauses(stack):
-    message = refused(rack(stack), group_spec(refresh=InstanceRefresh(checkpoints=[0.5])))
+@pytest.mark.parametrize(
+    "rollout", [InstanceRefresh(checkpoints=[0.5]), ReplaceGroup(), Leave()], ids=str
+)
+def test_a_change_that_is_not_made_on_one_host_after_the_other(stack, rollout):
+    message = refused(rack(stack), group_spec(rollout=rollout))
     assert "with no pause and no alarm" in message
 
 

@@ -14,7 +14,8 @@ from crossgate.boot.document import Document, File
 from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.clouds.openstack.group import rollout
 from crossgate.model.capacity import Capacity
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
+from crossgate.model.rollout import InstanceRefresh, ReplaceGroup
 from crossgate.model.text import Text
 from crossgate.terraform.engine import TerraformOutput
 from crossgate.terraform.secrets import random_key
@@ -169,7 +170,8 @@ CASES = [
     (2, 4, InstanceRefresh(min_healthy=0.5), 2, 1),
     (4, 4, InstanceRefresh(min_healthy=0.5, max_healthy=1.0), 2, 2),
     (1, 1, InstanceRefresh(min_healthy=0.0, max_healthy=1.0), 1, 1),
-    (0, 4, InstanceRefresh(min_healthy=0.0, max_healthy=1.0), 0, 1),
+    (0, 4, InstanceRefresh(min_healthy=0.0, max_healthy=1.0), 0, 4),
+    (2, 6, ReplaceGroup().refresh, 6, 6),
     (10, 10, InstanceRefresh(min_healthy=0.7, max_healthy=1.0), 7, 3),
 ]
 
@@ -181,7 +183,8 @@ def test_a_share_becomes_a_number(least, most, refresh, in_service, batch):
 
 
 @pytest.mark.parametrize(
-    ("least", "most", "max_healthy", "batch"), [(2, 4, 1.1, 1), (20, 40, 1.1, 2), (4, 8, 2.0, 4)]
+    ("least", "most", "max_healthy", "batch"),
+    [(2, 4, 1.1, 1), (20, 40, 1.1, 2), (4, 8, 1.9, 3), (4, 8, 2.0, 8)],
 )
 def test_those_that_say_that_they_are_ready_are_replaced_beside(least, most, max_healthy, batch):
     refresh = InstanceRefresh(max_healthy=max_healthy)

@@ -6,7 +6,8 @@ import pytest
 
 from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.errors import ConfigError
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
+from crossgate.model.rollout import InstanceRefresh
 from crossgate.specs import Addresses
 from crossgate.terraform.engine import TerraformOutput
 from tests.clouds.openstack.ids import IMAGE, by_ids, machines_spec, named, only
@@ -87,7 +88,7 @@ def test_no_apply_replaces_machines_that_serve_and_their_metadata_show_a_change(
 
 
 def test_an_apply_replaces_machines_of_which_none_must_serve(stack, synth):
-    made = built(stack, synth, refresh=InstanceRefresh(min_healthy=0.0, max_healthy=1.0))
+    made = built(stack, synth, rollout=InstanceRefresh(min_healthy=0.0, max_healthy=1.0))
     assert "lifecycle" not in named(made, INSTANCE, "test-consul-0")
 
 

@@ -10,8 +10,9 @@ from crossgate.boot.document import Document, File
 from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.model.capacity import Capacity
 from crossgate.model.grant import Grant
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
 from crossgate.model.market import OnDemand, Spot
+from crossgate.model.rollout import InstanceRefresh, Leave, ReplaceGroup
 from crossgate.model.schedule import Scheduled
 from crossgate.model.termination import Termination
 from crossgate.model.warm_pool import WarmPool
@@ -44,15 +45,18 @@ REFUSED = [
     ({}, {"document": LARGE}, "api: /opt/model (60,"),
     ({}, {"capacity": Capacity(2, 1000)}, "want: a maximum of 996"),
     ({}, {"capacity": Capacity(2, 900)}, "replacing all machines could take"),
-    ({}, {"refresh": SLOW}, "got:  'warmup=2:00:00'"),
+    ({}, {"rollout": SLOW}, "got:  'warmup=2:00:00'"),
     ({}, {"capacity": Capacity(2, 6, scheduled=[MORNING])}, "Heat has no clock"),
     ({}, {"termination": Termination(policies=["newest-instance"])}, "removes its oldest machine"),
     ({}, {"termination": Termination(max_lifetime=timedelta(days=7))}, "no machine for its age"),
     ({}, {"capacity": Capacity(2, 6, warm=WarmPool())}, "Heat keeps no machines at rest"),
     ({}, {"capacity": Capacity(2, 6, warm=WarmPool())}, "leave warm= out for this cloud"),
     ({}, {"termination": Termination(protect=True)}, "Heat protects no machine"),
-    ({}, {"refresh": InstanceRefresh(checkpoints=[0.5])}, "neither pauses nor listens"),
-    ({}, {"refresh": InstanceRefresh(alarms=["errors"])}, "neither pauses nor listens"),
+    ({}, {"rollout": InstanceRefresh(checkpoints=[0.5])}, "neither pauses nor listens"),
+    ({}, {"rollout": Leave()}, "Heat replaces the members of a group whenever"),
+    ({}, {"rollout": Leave()}, "rollout={aws: Leave()}"),
+    ({}, {"rollout": ReplaceGroup(alarms=["errors"])}, "neither pauses nor listens"),
+    ({}, {"rollout": InstanceRefresh(alarms=["errors"])}, "neither pauses nor listens"),
     ({"volume_type": "luks"}, {"machine": Machine(cpu=2, memory=4, disk=50)}, "boot volume of a"),
     ({}, {"machine": GRANTED}, "OpenStack gives machines no identity"),
     ({}, {"machine": GRANTED}, "machine={aws: Machine(..., grants=[...])}"),

@@ -9,8 +9,9 @@ from ipaddress import IPv4Network
 import pytest
 
 from crossgate.clouds.openstack import JETSTREAM2, ExistingNetwork, NetworkByName, OwnNetwork
-from crossgate.model.machine import Image, InstanceRefresh, Machine
+from crossgate.model.machine import Image, Machine
 from crossgate.model.net import Ports
+from crossgate.model.rollout import InstanceRefresh
 from crossgate.specs import Ingress, MachinesSpec
 from crossgate.terraform.engine import Construct
 from tests.clouds.openstack.ids import DOCUMENT, by_ids, entry_spec, group_spec, machines_spec
@@ -60,7 +61,7 @@ def whole(stack, **changes):
         count=2,
         reservation=spec.reservation,
         entry=entry,
-        refresh=InstanceRefresh(min_healthy=0.0, max_healthy=1.0),
+        rollout=InstanceRefresh(min_healthy=0.0, max_healthy=1.0),
     )
     cloud.machines(stack, "edge", edge)
     part = Construct(stack, "part")

@@ -14,7 +14,8 @@ from crossgate.connections import Connections
 from crossgate.errors import ConfigError
 from crossgate.model.argument import checked_many, checked_role, checked_tags
 from crossgate.model.listener import Listener
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
+from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.policy import rollouts_leave_enough
 from crossgate.specs import EntrySpec, MachinesSpec
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Discovery, Entry
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
-_DEFAULT_REFRESH = InstanceRefresh()
+_DEFAULT_ROLLOUT = InstanceRefresh()
 _RESERVED_PORTS = frozenset({22, HEALTH_PORT, STATS_PORT})
 
 
@@ -46,7 +47,7 @@ class HAProxyNodes(Construct):
         listeners: Sequence[Listener],
         count: PerCloud[int] = 2,
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
-        refresh: PerCloud[InstanceRefresh] = _DEFAULT_REFRESH,
+        rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
         boot: Sequence[Document] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -60,13 +61,13 @@ class HAProxyNodes(Construct):
             listeners: the ports, and the services they lead to.
             count: machines in each cloud, at least 2 (default).
             machine: what one needs; default two processors and 4 GiB.
-            refresh: how changed machines are replaced; default: launch first, then terminate.
+            rollout: how changed machines are replaced; default: launch first, then terminate.
             boot: further parts of the boot document.
             tags: put on everything that the cloud can tag.
 
         Raises:
             ConfigError: a value is wrong, a port is taken twice, or a cloud refuses.
-            PolicyError: a refresh that may leave no balancer.
+            PolicyError: a rollout that may leave no balancer.
 
         """
         path = checked_place(scope, id)
@@ -91,17 +92,17 @@ class HAProxyNodes(Construct):
             argument="machine",
             path=path,
         )
-        refreshes = by_cloud(
-            refresh,
+        rollouts: dict[Cloud, Rollout] = by_cloud(
+            rollout,
             self.clouds,
-            kind=InstanceRefresh,
-            default=_DEFAULT_REFRESH,
-            argument="refresh",
+            kind=ROLLOUTS,
+            default=_DEFAULT_ROLLOUT,
+            argument="rollout",
             path=path,
         )
         for cloud, number in counts.items():
             _check_count(number, f"{path}/{cloud.name}")
-            rollouts_leave_enough.check(refreshes[cloud], number, 1, f"{path}/{cloud.name}")
+            rollouts_leave_enough.check(rollouts[cloud], number, 1, f"{path}/{cloud.name}")
         for cloud in self.clouds:
             discovery.joins(cloud)
         name = name_of(scope, id)
@@ -147,7 +148,7 @@ class HAProxyNodes(Construct):
                 joins=discovery.joins(cloud),
                 tags=marks,
                 count=counts[cloud],
-                refresh=refreshes[cloud],
+                rollout=rollouts[cloud],
                 reservation=reservation,
             )
         refuse(path, [*entries.items(), *specs.items()])

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     )
     from crossgate.clouds.aws.cloud import AwsCloud
     from crossgate.clouds.aws.firewall import AwsFirewall
-    from crossgate.model.machine import Architecture, InstanceRefresh
+    from crossgate.model.machine import Architecture
+    from crossgate.model.rollout import InstanceRefresh, Rollout
     from crossgate.model.schedule import Scheduled
     from crossgate.model.warm_pool import WarmPool
     from crossgate.terraform.engine import Construct
@@ -81,7 +82,7 @@ def group(cloud: AwsCloud, scope: Construct, spec: GroupSpec) -> str:
     return built.make(
         least=spec.capacity.minimum,
         most=spec.capacity.most,
-        refresh=spec.refresh,
+        rollout=spec.rollout,
         spot=spec.market if isinstance(spec.market, Spot) else None,
         termination=spec.termination,
         scheduled=spec.capacity.scheduled,
@@ -94,7 +95,7 @@ def fixed(cloud: AwsCloud, scope: Construct, spec: MachinesSpec) -> str:
     """Make a group that always has the same size; returns a token of its name."""
     cluster = cloud.own_reservation(spec.reservation).name
     built = _Group(cloud, scope, spec, more_tags={CLUSTER_TAG: cluster})
-    return built.make(least=spec.count, most=spec.count, refresh=spec.refresh, entry=spec.entry)
+    return built.make(least=spec.count, most=spec.count, rollout=spec.rollout, entry=spec.entry)
 
 
 class _Group:
@@ -124,7 +125,7 @@ class _Group:
         *,
         least: int,
         most: int,
-        refresh: InstanceRefresh,
+        rollout: Rollout,
         spot: Spot | None = None,
         termination: Termination = _AS_AWS_HAS_IT,
         scheduled: Sequence[Scheduled] = (),
@@ -163,8 +164,10 @@ class _Group:
             },
             instance_refresh={
                 "strategy": "Rolling",
-                "preferences": _preferences(refresh, protect=termination.protect),
-            },
+                "preferences": _preferences(rollout.refresh, protect=termination.protect),
+            }
+            if rollout.refresh
+            else None,
             warm_pool=warm_pool.pool(warm) if warm else None,
             protect_from_scale_in=True if termination.protect else None,
             # Without a charge; what scales by a figure for each machine divides by it.

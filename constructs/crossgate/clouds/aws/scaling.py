@@ -85,7 +85,7 @@ def _track(cloud: AwsCloud, scope: Construct, spec: ScalingSpec, scaling: Scalin
         name=f"{scaling.on}-target",
         autoscaling_group_name=spec.id,
         policy_type="TargetTrackingScaling",
-        estimated_instance_warmup=whole_seconds(spec.group.refresh.warmup),
+        estimated_instance_warmup=whole_seconds(spec.group.rollout.warmup),
         target_tracking_configuration={
             **(by_processors if scaling.on == "cpu" else by_series),
             "disable_scale_in": not scaling.shrink,

@@ -73,7 +73,7 @@ def scale(cloud: AwsCloud, scope: Construct, spec: ScalingSpec, steps: Steps) ->
     AWS has no cooldown for steps. Growing, it counts machines that warm up as if they were there:
     they warm up for the cooldown at least. Shrinking, the alarm starts anew when the size changes.
     """
-    warmup = max(whole_seconds(spec.group.refresh.warmup), whole_seconds(steps.cooldown))
+    warmup = max(whole_seconds(spec.group.rollout.warmup), whole_seconds(steps.cooldown))
     if steps.adding:
         changes = [(_shown(steps, bound), added) for bound, added in steps.adding]
         policy = _policy(cloud, scope, spec, "add", intervals(changes), warmup)

@@ -19,6 +19,7 @@ from crossgate.model.argument import checked, checked_many
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
 from crossgate.model.net import ipv4_network
+from crossgate.model.rollout import InstanceRefresh
 from crossgate.model.termination import Termination
 from crossgate.model.units import whole_seconds
 from crossgate.policy.name_taken_once import Names
@@ -131,7 +132,7 @@ class InHouse(Construct):
             return entry.refusals(self, spec)
         if isinstance(spec, ScalingSpec):
             return [_scaling(spec)]
-        found = [*catalogue.refusals(spec.machine, spec.name), *_pauses(spec)]
+        found = [*catalogue.refusals(spec.machine, spec.name), *_rollout(spec)]
         if isinstance(spec, GroupSpec):
             found += [*_range(spec), *_spot(spec), *_termination(spec), *_health(spec)]
         if found:
@@ -305,15 +306,17 @@ def _range(spec: GroupSpec) -> list[RefusedError]:
     ]
 
 
-def _pauses(spec: GroupSpec | MachinesSpec) -> list[RefusedError]:
-    if not (spec.refresh.checkpoints or spec.refresh.alarms):
+def _rollout(spec: GroupSpec | MachinesSpec) -> list[RefusedError]:
+    rollout = spec.rollout
+    if isinstance(rollout, InstanceRefresh) and not (rollout.checkpoints or rollout.alarms):
         return []
     return [
         RefusedError(
-            "in-house hosts are changed one after the other, with no pause and no alarm",
-            path=f"{spec.name}: refresh",
-            got={"checkpoints": spec.refresh.checkpoints, "alarms": spec.refresh.alarms},
-            do="leave them out for this cloud: refresh={aws: InstanceRefresh(...)}",
+            "in-house hosts are changed one after the other, all of them, with no pause and no "
+            "alarm",
+            path=f"{spec.name}: rollout",
+            got=rollout,
+            do="leave it out for this cloud: rollout={aws: ...}",
         )
     ]
 

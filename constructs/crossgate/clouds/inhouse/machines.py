@@ -98,7 +98,7 @@ class _Carried:
     @property
     def deadline(self) -> int:
         """Seconds until a host must be well."""
-        return max(_LEAST_SECONDS, whole_seconds(self.spec.refresh.warmup, "refresh: warmup"))
+        return max(_LEAST_SECONDS, whole_seconds(self.spec.rollout.warmup, "rollout: warmup"))
 
 
 def carry(

@@ -169,18 +169,7 @@ class OpenStackCloud(Construct):
                 found += [*group.refusals(self, spec), *keeper.health_refusals(self, spec)]
         if isinstance(spec, GroupSpec) and isinstance(spec.market, Spot):
             found += _spot(self.profile.name, spec)
-        if spec.refresh.checkpoints or spec.refresh.alarms:
-            found.append(
-                RefusedError(
-                    "a rollout in OpenStack neither pauses nor listens to alarms",
-                    path=f"{spec.name}: refresh",
-                    got={
-                        "checkpoints": spec.refresh.checkpoints,
-                        "alarms": spec.refresh.alarms,
-                    },
-                    do="leave them out for this cloud: refresh={aws: InstanceRefresh(...)}",
-                )
-            )
+        found += _rollout(spec)
         if isinstance(spec, MachinesSpec):
             found += keeper.refusals(self, spec)
             spec = keeper.keeping(self, None, spec)
@@ -283,6 +272,29 @@ def _check_label(id: str, path: str) -> None:
         dns_label(id)
     except ConfigError as error:
         raise error.at(path) from None
+
+
+def _rollout(spec: GroupSpec | MachinesSpec) -> list[RefusedError]:
+    refresh = spec.rollout.refresh
+    if refresh is not None and (refresh.checkpoints or refresh.alarms):
+        return [
+            RefusedError(
+                "a rollout in OpenStack neither pauses nor listens to alarms",
+                path=f"{spec.name}: rollout",
+                got=spec.rollout,
+                do="leave them out for this cloud: rollout={aws: InstanceRefresh(...)}",
+            )
+        ]
+    if refresh is None and isinstance(spec, GroupSpec):
+        return [
+            RefusedError(
+                "Heat replaces the members of a group whenever what they are made from is changed",
+                path=f"{spec.name}: rollout",
+                got=spec.rollout,
+                do="leave it out for this cloud: rollout={aws: Leave()}",
+            )
+        ]
+    return []
 
 
 def _spot(profile: str, spec: GroupSpec) -> list[RefusedError]:

@@ -16,6 +16,7 @@ from crossgate.clouds.openstack.policies import SCALE_UP, changes, cooldown, pol
 from crossgate.clouds.openstack.tags import words
 from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
+from crossgate.model.rollout import InstanceRefresh
 from crossgate.model.text import Reference, json_text
 from crossgate.model.units import whole_seconds
 from crossgate.terraform.engine import path_of
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from crossgate.clouds.openstack.cloud import OpenStackCloud
     from crossgate.model.capacity import Capacity
-    from crossgate.model.machine import InstanceRefresh
     from crossgate.model.scaling import Scaling, Steps
     from crossgate.specs import GroupSpec, ScalingSpec
     from crossgate.terraform.engine import Construct, ITerraformDependable
@@ -75,10 +75,10 @@ def rollout(
             (see `ready`), and none is missing meanwhile. None: it counts when Nova has made it.
 
     """
-    in_service, batch = _bounds(capacity, refresh)
-    if patience is not None:
-        in_service = 0
-        batch = max(1, floor(round((refresh.max_healthy - 1) * capacity.minimum, _ROUND)))
+    if patience is None:
+        in_service, batch = _bounds(capacity, refresh)
+    else:
+        in_service, batch = 0, _batch(capacity, refresh.max_healthy, 1.0, capacity.minimum)
     pause = whole_seconds(refresh.warmup)
     # One batch may come first that only adds, and one last that only takes away.
     batches = ceil(capacity.most / batch) + 2
@@ -96,11 +96,19 @@ def _bounds(capacity: Capacity, refresh: InstanceRefresh) -> tuple[int, int]:
         in_service = max(1, in_service)
     # Heat adds a batch to those in service. At the smallest size there is the least room for it.
     kept = min(in_service, capacity.minimum)
-    return in_service, max(1, floor(round(refresh.max_healthy * capacity.minimum - kept, _ROUND)))
+    return in_service, _batch(capacity, refresh.max_healthy, refresh.min_healthy, kept)
+
+
+def _batch(capacity: Capacity, most: float, least: float, kept: int) -> int:
+    """Return how many may change at once where shares from `least` to `most` may be there."""
+    if most - least >= 1:
+        return capacity.most
+    return max(1, floor(round(most * capacity.minimum - kept, _ROUND)))
 
 
 def _plan(spec: GroupSpec) -> Rollout:
-    return rollout(spec.capacity, spec.refresh, spec.health.grace if spec.watch else None)
+    refresh = spec.rollout.refresh or InstanceRefresh()  # the one without is refused
+    return rollout(spec.capacity, refresh, spec.health.grace if spec.watch else None)
 
 
 def _each(spec: GroupSpec) -> int:
@@ -154,7 +162,7 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
             RefusedError(
                 "Heat does not wait that long between two batches",
                 path=spec.name,
-                got=f"warmup={spec.refresh.warmup}",
+                got=f"warmup={spec.rollout.warmup}",
                 want=f"at most {limits.PAUSE_SECONDS} seconds",
             )
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from crossgate.clouds.openstack.catalogue import Carrier
     from crossgate.clouds.openstack.cloud import OpenStackCloud
     from crossgate.clouds.openstack.firewall import OpenStackFirewall
+    from crossgate.model.rollout import Rollout
     from crossgate.specs import MachinesSpec
     from crossgate.terraform.engine import Construct
 
@@ -117,9 +118,9 @@ def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:
 
     Terraform replaces all instances of a change at once, and a port is in one instance only, so
     that no new one can come before the old one goes. Machines that must go on serving
-    (`refresh.min_healthy` above 0, the default) are therefore never replaced by an apply of its
-    own accord: a change shows in their metadata, and one replaces them one by one with
-    `terraform apply -replace=ADDRESS`. With `min_healthy=0` an apply replaces them all.
+    (`InstanceRefresh.min_healthy` above 0, the default, and `Leave`) are therefore never replaced
+    by an apply of its own accord: a change shows in their metadata, and one replaces them one by
+    one with `terraform apply -replace=ADDRESS`. With `min_healthy=0` an apply replaces them all.
     """
     reservation = own_reservation(cloud, spec.reservation, path_of(scope))
     # The provider encodes what is no base64 yet; cloud-init unpacks it.
@@ -148,13 +149,17 @@ def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:
             # The port must be free when the next instance takes it.
             vendor_options={"detach_ports_before_destroy": True},
             depends_on=cloud.placement.ready,
-            lifecycle={"ignore_changes": _REPLACING} if spec.refresh.min_healthy > 0 else None,
+            lifecycle={"ignore_changes": _REPLACING} if _go_on(spec.rollout) else None,
             provider=cloud.provider,
         )
         for number, port in enumerate(reservation.ports)
     ]
     if spec.watch is not None:
         cloud.hearts[spec.watch.cluster] = made
+
+
+def _go_on(rollout: Rollout) -> bool:
+    return rollout.refresh is None or rollout.refresh.min_healthy > 0
 
 
 def keep_apart(

@@ -25,9 +25,10 @@ from crossgate.discovery.consul.settings import (
 from crossgate.discovery.consul.template import keep_document
 from crossgate.errors import ConfigError
 from crossgate.model.argument import checked, checked_tags
-from crossgate.model.machine import InstanceRefresh, Machine
+from crossgate.model.machine import Machine
+from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
-from crossgate.policy import odd_server_count, rollouts_leave_enough
+from crossgate.policy import odd_server_count, rollouts_leave_enough, servers_come_one_by_one
 from crossgate.specs import MachinesSpec, Watch
 from crossgate.terraform.checks import late_check
 from crossgate.terraform.engine import Construct
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from crossgate.specs import Join, WatchedFile
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
-_DEFAULT_REFRESH = InstanceRefresh(warmup=timedelta(minutes=5))
+_DEFAULT_ROLLOUT = InstanceRefresh(warmup=timedelta(minutes=5))
 _DEFAULT_VERSIONS = Versions()
 
 
@@ -61,7 +62,7 @@ class ConsulServers(Construct):
         clouds: Sequence[Cloud],
         count: PerCloud[int] = 3,
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
-        refresh: PerCloud[InstanceRefresh] = _DEFAULT_REFRESH,
+        rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
         versions: Versions = _DEFAULT_VERSIONS,
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -73,13 +74,14 @@ class ConsulServers(Construct):
             clouds: where they run: one Consul datacenter for each, named after the cloud.
             count: servers in each cloud: 3 (default) or 5.
             machine: what a server needs; default two processors and 4 GiB.
-            refresh: how changed servers are replaced; default: one after the other, each given five
+            rollout: how changed servers are replaced; default: one after the other, each given five
                 minutes to boot and join.
             versions: of Consul and of consul-template on every member.
             tags: put on everything that the cloud can tag.
 
         Raises:
-            PolicyError: another number of servers, or a refresh that leaves less than a quorum.
+            PolicyError: another number of servers, or a rollout that may leave less
+                than a quorum.
             ConfigError: a value is wrong, or a cloud refuses what is asked.
 
         """
@@ -96,18 +98,19 @@ class ConsulServers(Construct):
             argument="machine",
             path=path,
         )
-        refreshes = by_cloud(
-            refresh,
+        rollouts: dict[Cloud, Rollout] = by_cloud(
+            rollout,
             self._clouds,
-            kind=InstanceRefresh,
-            default=_DEFAULT_REFRESH,
-            argument="refresh",
+            kind=ROLLOUTS,
+            default=_DEFAULT_ROLLOUT,
+            argument="rollout",
             path=path,
         )
         for cloud, number in counts.items():
             odd_server_count.check(number, f"{path}/{cloud.name}: count")
             least = rollouts_leave_enough.quorum(number)
-            rollouts_leave_enough.check(refreshes[cloud], number, least, f"{path}/{cloud.name}")
+            rollouts_leave_enough.check(rollouts[cloud], number, least, f"{path}/{cloud.name}")
+            servers_come_one_by_one.check(rollouts[cloud], number, f"{path}/{cloud.name}")
         name = name_of(scope, id)
 
         super().__init__(scope, id)
@@ -146,7 +149,7 @@ class ConsulServers(Construct):
                 firewalls=(own, worn),
                 joins=(reservation.join,),
                 tags=marks,
-                refresh=refreshes[cloud],
+                rollout=rollouts[cloud],
                 count=counts[cloud],
                 reservation=reservation,
                 watch=self.watch,
