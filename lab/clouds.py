@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lab import aws_machines, cgroup, openstack
 from lab.aws import REGION, Account, Emulator, put_object
 from lab.aws_edge import AwsAround, reachable
-from lab.control_plane.settings import PUBLIC
+from lab.control_plane.places import PUBLIC
 from lab.deploy import Deployed, deploy
 from lab.edge import Edge
 from lab.received import Instance, short_names

@@ -18,7 +18,7 @@ from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from openstack.connection import Connection
 
-from lab.control_plane.settings import ADDRESS, PORTS, PUBLIC
+from lab.control_plane.places import ADDRESS, PORTS, PUBLIC
 from lab.received import Entrance, Health, Instance, Listening, Target
 from tools.toolbox import environment
 

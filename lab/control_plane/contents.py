@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crossgate import JETSTREAM2
-from lab.control_plane.settings import ADDRESS, PORTS, PUBLIC, REGION
+from lab.control_plane.places import ADDRESS, PORTS, PUBLIC, REGION
 
 PROJECT = "gateway"
 USER = "deployer"
@@ -22,6 +22,8 @@ _SERVICES = {
     "neutron": ("network", ""),
     "heat": ("orchestration", "/v1/%(tenant_id)s"),
     "octavia": ("load-balancer", ""),
+    "gnocchi": ("metric", ""),
+    "aodh": ("alarming", ""),
 }
 _ROLES = ("heat_stack_owner", "heat_stack_user", "load-balancer_member", "service")
 _MEBI = 1024
@@ -92,6 +94,15 @@ def make_resources(cloud: Any, octavia: Any) -> str:  # noqa: ANN401  (openstack
         ip_version=4,
     )
     return str(inside.id)
+
+
+def make_measures(cloud: Any) -> None:  # noqa: ANN401  (as above)
+    """Make what Ceilometer makes in Gnocchi as it is set up: how an instance is described."""
+    text = {"type": "string", "min_length": 0, "max_length": 255, "required": False}
+    names = ("display_name", "flavor_name", "host", "image_ref", "server_group")
+    kind = {"name": "instance", "attributes": dict.fromkeys(names, text)}
+    url = f"http://{ADDRESS}:{PORTS['gnocchi']}/v1/resource_type"
+    cloud.session.post(url, json=kind)
 
 
 def _image(service: Any, name: str, visibility: str, tags: Sequence[str]) -> None:  # noqa: ANN401  (as above)

@@ -12,6 +12,7 @@ PACKAGES = (
     *("python3-keystone", "python3-glance", "glance-common", "python3-placement"),
     *("python3-nova", "nova-common", "python3-neutron", "neutron-common"),
     *("python3-heat", "heat-common", "python3-octavia", "octavia-common"),
+    *("python3-gnocchi", "gnocchi-common", "python3-aodh", "aodh-common"),
     *("mariadb-server", "rabbitmq-server", "uwsgi-core", "uwsgi-plugin-python3"),
     *("python3-pymysql", "openssl"),
 )
@@ -34,7 +35,7 @@ def install() -> None:
         policy.chmod(0o755)
     try:
         names = (*(f"{name}-common" for name in ("keystone", "glance", "nova", "neutron", "heat")),
-                 "octavia-common", "placement-common")  # fmt: skip
+                 "octavia-common", "placement-common", "gnocchi-common", "aodh-common")  # fmt: skip
         answers = "".join(
             f"{package} {package.removesuffix('-common')}/{question} boolean false\n"
             for package in names

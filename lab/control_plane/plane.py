@@ -17,17 +17,11 @@ from typing import Self
 
 import trustme
 
-from lab.control_plane.contents import PROJECT, USER, make_identity, make_resources
+from lab.control_plane.contents import PROJECT, USER, make_identity, make_measures, make_resources
 from lab.control_plane.packages import missing, versions
-from lab.control_plane.settings import (
-    ADDRESS,
-    DATABASES,
-    PORTS,
-    PUBLIC,
-    RABBIT_PORT,
-    REGION,
-    Settings,
-)
+from lab.control_plane.places import ADDRESS, DATABASES, PORTS, PUBLIC, RABBIT_PORT, REGION
+from lab.control_plane.settings import Settings
+from lab.control_plane.tables import PYTHON, lanes
 from lab.daemon import Daemon, connect
 from lab.openstack import Project
 from tools.toolbox import BOX, ToolError, digest
@@ -35,7 +29,7 @@ from tools.toolbox import BOX, ToolError, digest
 PRISTINE = BOX / "lab" / "openstack"
 """Databases and keys as they are before anything is in them: making them takes a minute."""
 
-_PYTHON = "/usr/bin/python3"
+_KEPT = ("gnocchi", "keys", "mysql")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _ANSWER_SECONDS = 120
 _ANSWERS = frozenset({200, 300, 401})
@@ -120,6 +114,11 @@ class ControlPlane:
             self._python("nova", "nova.cmd.compute")
             self._python("heat", "lab_heat")
             self._python("heat", "heat.cmd.api")
+            self._uwsgi("gnocchi", threads=4)
+            self._python("gnocchi", "gnocchi.cli.metricd", "metricd")
+            self._uwsgi("aodh", threads=4)
+            self._python("aodh", "aodh.cmd.alarm", "evaluator")
+            self._python("aodh", "lab_aodh")
             for name in ("glance", "neutron", "nova"):
                 self._answers(name)
         with self._phase("contents"):
@@ -129,8 +128,9 @@ class ControlPlane:
             self._settings.write()
             self._uwsgi("octavia", threads=4)
             self._python("octavia", "octavia.cmd.octavia_worker")
-            for name in ("heat", "octavia"):
+            for name in ("heat", "octavia", "gnocchi", "aodh"):
                 self._answers(name)
+            make_measures(self.project.operate())
             self._hypervisor()
 
     def stop(self) -> None:
@@ -154,6 +154,7 @@ class ControlPlane:
         return {
             "HOME": str(settings.folder / "home"),
             "LC_ALL": "C.UTF-8",
+            "AODH_CONF": str(settings.file("aodh")),
             "OCTAVIA_CONF": str(settings.file("octavia")),
             "OS_KEYSTONE_CONFIG_DIR": etc,
             "OS_PLACEMENT_CONFIG_DIR": etc,
@@ -176,11 +177,12 @@ class ControlPlane:
         self._daemons.append(daemon)
         return daemon
 
-    def _python(self, name: str, module: str) -> None:
-        called = module.removesuffix(".main").rpartition("cmd.")[2]
-        code = f"import sys; from {module} import main; sys.argv[0] = {called!r}; sys.exit(main())"
+    def _python(self, name: str, module: str, main: str = "main") -> None:
+        called = module.rpartition("cmd.")[2] if main == "main" else main
+        code = f"import sys; from {module} import {main}; sys.argv[0] = {called!r}"
+        code += f"; sys.exit({main}())"
         conf = self._settings.file(name)
-        self._daemon(f"{name}-{called}", _PYTHON, "-c", code, "--config-file", conf)
+        self._daemon(f"{name}-{called}", PYTHON, "-c", code, "--config-file", conf)
 
     def _uwsgi(self, name: str, *, threads: int) -> None:
         self._daemon(
@@ -273,11 +275,11 @@ class ControlPlane:
             database.stop()
             shutil.rmtree(PRISTINE, ignore_errors=True)
             draft = PRISTINE / "draft"
-            for part in ("keys", "mysql"):
+            for part in _KEPT:
                 shutil.copytree(folder / part, draft / part)
             draft.rename(kept)
             return
-        for part in ("keys", "mysql"):
+        for part in _KEPT:
             shutil.copytree(kept / part, folder / part)
 
     def _make_keys(self) -> None:
@@ -299,40 +301,14 @@ class ControlPlane:
     def _make_tables(self) -> None:
         lines = "".join(f"CREATE DATABASE {name} CHARACTER SET utf8;\n" for name in DATABASES)
         self._run("mysql", "--no-defaults", "-uroot", "-S", self._settings.socket, given=lines)
-        conf = self._settings.file
-        nova = ("nova-manage", "--config-file", conf("nova"))
-        # Nova fills these in from its configuration: the folder is another one each time.
-        cells = [f"{{scheme}}://root@localhost/{name}?{{query}}" for name in ("nova_cell0", "nova")]
-        bus = "{scheme}://{username}:{password}@{hostname}:{port}/"
-        database = "--database_connection"
-        glance = "import sys; from glance.cmd.manage import main; sys.exit(main())"
-        with_conf = "--config-file"
-        lanes: Sequence[Sequence[Sequence[str | Path]]] = (
-            (
-                ("keystone-manage", with_conf, conf("keystone"), "db_sync"),
-                ("neutron-db-manage", with_conf, conf("neutron"), "upgrade", "heads"),
-                ("heat-manage", with_conf, conf("heat"), "db_sync"),
-            ),
-            (
-                (*nova, "api_db", "sync"),
-                (*nova, "cell_v2", "map_cell0", database, cells[0]),
-                (*nova, "db", "sync"),
-                (
-                    *(*nova, "cell_v2", "create_cell", "--name", "cell1"),
-                    *(database, cells[1], "--transport-url", bus),
-                ),
-                ("octavia-db-manage", with_conf, conf("octavia"), "upgrade", "head"),
-                (_PYTHON, "-c", glance, with_conf, conf("glance"), "db_sync"),
-                ("placement-manage", with_conf, conf("placement"), "db", "sync"),
-            ),
-        )
 
         def follow(lane: Sequence[Sequence[str | Path]]) -> None:
             for command in lane:
                 self._run(*command)
 
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            list(pool.map(follow, lanes))
+        found = lanes(self._settings)
+        with ThreadPoolExecutor(len(found)) as pool:
+            list(pool.map(follow, found))
 
     def _run(
         self, *command: str | Path, given: str = "", more: Mapping[str, str] | None = None

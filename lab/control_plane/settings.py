@@ -1,4 +1,4 @@
-"""The configuration of every service, as tables; and the little code that has to be beside it."""
+"""The configuration of every service, as tables."""
 
 from __future__ import annotations
 
@@ -7,84 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ADDRESS = "127.0.0.1"
-"""Where everything listens, and what the catalogue calls internal."""
-
-PUBLIC = "198.18.0.2"
-"""What the catalogue calls public: there the machines of a lab find the APIs, by `lab.clouds`."""
-
-REGION = "RegionOne"
-PORTS = {
-    "keystone": 5000,
-    "glance": 9292,
-    "placement": 8778,
-    "nova": 8774,
-    "neutron": 9696,
-    "heat": 8004,
-    "octavia": 9876,
-}
-"""Where the APIs answer: OpenStack's usual ports."""
-
-RABBIT_PORT = 5672
-DATABASES = ("keystone", "glance", "placement", "nova", "nova_api", "nova_cell0", "neutron",
-             "heat", "octavia")  # fmt: skip
+from lab.control_plane.library import FILES
+from lab.control_plane.places import ADDRESS, PORTS, RABBIT_PORT, REGION
 
 _Section = Mapping[str, object]
 _Settings = Mapping[str, _Section]
-
-# Binds every port to every host and reports it active at once: there is no data plane.
-_ML2 = """\
-from neutron_lib import constants
-from neutron_lib.api.definitions import portbindings
-from neutron_lib.plugins.ml2 import api
-
-
-class Everywhere(api.MechanismDriver):
-    connectivity = portbindings.CONNECTIVITY_L2
-
-    def initialize(self):
-        pass
-
-    def bind_port(self, context):
-        segment = context.segments_to_bind[0]
-        context.set_binding(
-            segment[api.ID],
-            portbindings.VIF_TYPE_BRIDGE,
-            {portbindings.CAP_PORT_FILTER: True},
-            status=constants.PORT_STATUS_ACTIVE,
-        )
-"""
-_ML2_ENTRY = "[neutron.ml2.mechanism_drivers]\neverywhere = lab_ml2:Everywhere\n"
-_ML2_ABOUT = "Metadata-Version: 2.1\nName: lab-ml2\nVersion: 1\n"
-
-# Debian's security update of oslo.messaging (14.0.3) takes the credentials out of a notification by
-# making its context anew, and the context of Heat 19 then asks Keystone for the roles of nobody:
-# every signal to a scaling policy fails. A context without credentials is here one that asks for
-# nothing.
-_HEAT = """\
-from heat.cmd.engine import main  # first: it patches for eventlet
-from heat.common.context import RequestContext, StoredContext
-
-CREDENTIALS = ("auth_token", "auth_token_info", "password", "trust_id")
-stored = StoredContext.from_dict
-
-
-def made_anew(values):
-    if any(values.get(name) for name in CREDENTIALS):
-        return stored(values)
-    return RequestContext.from_dict(values)
-
-
-StoredContext.from_dict = staticmethod(made_anew)
-"""
-
-_WSGI = {
-    "keystone": "from keystone.server.wsgi import initialize_public_application as make\n"
-    "application = make()\n",
-    "placement": "from placement.wsgi import init_application as make\napplication = make()\n",
-    "octavia": "import os\nfrom octavia.api.app import setup_app as make\n"
-    "application = make(argv=['octavia-api', '--config-file', os.environ['OCTAVIA_CONF']])\n",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +50,12 @@ class Settings:
             })  # fmt: skip
             with self.file(name).open("w", encoding="utf-8") as file:
                 parser.write(file)
-        library = self.folder / "library"
-        (library / "lab_ml2.py").write_text(_ML2)
-        (library / "lab_heat.py").write_text(_HEAT)
-        (library / "lab_ml2-1.dist-info/entry_points.txt").write_text(_ML2_ENTRY)
-        (library / "lab_ml2-1.dist-info/METADATA").write_text(_ML2_ABOUT)
-        for name, text in _WSGI.items():
-            (self.folder / "wsgi" / f"{name}.py").write_text(text)
+        for path, text in FILES.items():
+            (self.folder / path).write_text(text)
+        # Gnocchi's API looks for it at home alone.
+        home = self.folder / "home/gnocchi.conf"
+        home.unlink(missing_ok=True)
+        home.symlink_to(self.file("gnocchi"))
         (self.folder / "etc/rabbit.conf").write_text(
             f"listeners.tcp.default = {ADDRESS}:{RABBIT_PORT}\n"
             "vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\n"
@@ -149,6 +75,8 @@ class Settings:
         yield "neutron", self._neutron()
         yield "heat", self._heat()
         yield "octavia", self._octavia()
+        yield "gnocchi", self._gnocchi()
+        yield "aodh", self._aodh()
 
     @property
     def _messages(self) -> dict[str, object]:
@@ -356,4 +284,28 @@ class Settings:
             "service_auth": self._login("octavia"),
             "oslo_concurrency": {"lock_path": self.folder / "locks"},
             "keystone_authtoken": self._tokens("octavia"),
+        }
+
+    def _gnocchi(self) -> _Settings:
+        return {
+            "DEFAULT": {"coordination_url": f"file://{self.folder}/gnocchi"},
+            "api": {
+                "auth_mode": "keystone",
+                "paste_config": "/usr/share/gnocchi-common/api-paste.ini",
+            },
+            "indexer": {"url": self.database("gnocchi")},
+            "storage": {"driver": "file", "file_basepath": self.folder / "gnocchi"},
+            "metricd": {"workers": 1, "metric_processing_delay": 1},
+            "keystone_authtoken": self._tokens("gnocchi"),
+        }
+
+    def _aodh(self) -> _Settings:
+        return {
+            "DEFAULT": {**self._messages, "evaluation_interval": 3},
+            "api": {"paste_config": "/usr/share/aodh-common/api-paste.ini"},
+            "evaluator": {"workers": 1},
+            "notifier": {"workers": 1},
+            "database": {"connection": self.database("aodh")},
+            "service_credentials": {**self._login("aodh"), "interface": "internal"},
+            "keystone_authtoken": self._tokens("aodh"),
         }

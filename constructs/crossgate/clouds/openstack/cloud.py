@@ -7,7 +7,16 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, entry, group, keeper, limits, machines, ready
+from crossgate.clouds.openstack import (
+    alarms,
+    catalogue,
+    entry,
+    group,
+    keeper,
+    limits,
+    machines,
+    ready,
+)
 from crossgate.clouds.openstack.bindings.data import DataImagesImageV2
 from crossgate.clouds.openstack.bindings.provider import OpenStackProvider
 from crossgate.clouds.openstack.entry import OpenStackEntry
@@ -151,7 +160,11 @@ class OpenStackCloud(Construct):
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
         if isinstance(spec, ScalingSpec):
-            return [*keeper.scaling_refusals(self, spec), *group.scaling_refusals(spec)]
+            return [
+                *keeper.scaling_refusals(self, spec),
+                *alarms.refusals(self, spec),
+                *group.scaling_refusals(spec),
+            ]
         found: list[RefusedError] = []
         try:
             check_tags(spec.tags, spec.name)
@@ -210,7 +223,7 @@ class OpenStackCloud(Construct):
         return group.group(self, Construct(scope, id), ready.telling(spec))
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
-        """Write down among the group's rules, for the keeper, what its size follows."""
+        """Write down with the group, for the keeper or as an alarm, what its size follows."""
         claim(scope, id)
         self.scalings.setdefault(spec.id, []).append(spec.scaling)
 

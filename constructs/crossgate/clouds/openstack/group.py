@@ -8,7 +8,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import catalogue, keeper, limits, ready
+from crossgate.clouds.openstack import alarms, catalogue, keeper, limits, ready
 from crossgate.clouds.openstack.bindings.compute import ComputeServergroupV2
 from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
 from crossgate.clouds.openstack.machines import keep_apart, metadata
@@ -182,7 +182,8 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
 def scaling_refusals(spec: ScalingSpec) -> list[RefusedError]:
     """Return why a stack cannot have a policy for each change that its size follows."""
     rules = [*spec.others, spec.scaling]
-    resources = _members(spec.group) + 1 + len(changes(rules))
+    signals = len(changes(rules)) + alarms.MOST * len(alarms.measured(rules))
+    resources = _members(spec.group) + 1 + signals
     if resources <= limits.STACK_RESOURCES:
         return []
     return [
@@ -311,6 +312,7 @@ def template_of(
                 },
             },
             **policies(GROUP, scalings),
+            **alarms.alarms(cloud.profile, spec, scalings),
         },
         # Heat's provider empties all outputs, silently, when one is not a string.
         "outputs": {
@@ -323,7 +325,7 @@ def template_of(
                 }
             },
             **(
-                {keeper.OUTPUT: {"value": keeper.rules(cloud.healing, spec, scalings)}}
+                {keeper.OUTPUT: {"value": keeper.rules(cloud.healing, spec, alarms.kept(scalings))}}
                 if cloud.healing and spec.watch
                 else {}
             ),
@@ -355,7 +357,7 @@ def _member(
             Reference(firewall.id) for firewall in cloud.own_firewalls(spec.firewalls)
         ],
         "user_data": cloud_init.render(spec.document),
-        "metadata": metadata(cloud, spec.tags),
+        "metadata": {**metadata(cloud, spec.tags), **alarms.mark(cloud.profile)},
     }
     if carrier.volume is None:
         properties["image"] = image

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
+from datetime import timedelta
 from typing import Annotated, Literal
 
 import pydantic
 
 from crossgate.model.machine import Architecture
+from crossgate.model.units import Duration
 from crossgate.model.value import Many, Table, value
 
 
@@ -49,7 +51,9 @@ class OpenStackProfile:
             credentials in use, which Heat needs (see docs/openstack.md); default False, as for all
             optional services.
         octavia: whether it has Octavia, which entries need.
-        aodh: whether it has Aodh and measures.
+        aodh: whether it has Aodh, and Ceilometer and Gnocchi that measure processors.
+        measured_every: how often they do: the granularity of the metric `cpu` in Gnocchi. Default
+            five minutes, as of Ceilometer's own archive policy.
         barbican: whether it has Barbican.
         designate: whether it has Designate.
         soft_anti_affinity: whether Nova can keep machines on different hosts where it has enough
@@ -74,6 +78,9 @@ class OpenStackProfile:
     heat: bool = False
     octavia: bool = False
     aodh: bool = False
+    measured_every: Annotated[Duration, pydantic.Field(ge=timedelta(seconds=1))] = timedelta(
+        minutes=5
+    )
     barbican: bool = False
     designate: bool = False
     soft_anti_affinity: bool = True

@@ -1,0 +1,108 @@
+"""A group that follows its processors, with a real Aodh and a real Gnocchi."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.ceilometer import Ceilometer
+from lab.control_plane.places import ADDRESS, PORTS
+from lab.deploy import Deployed, deploy
+from lab.machine import until
+from lab.openstack import Project, given
+
+if TYPE_CHECKING:
+    from lab.control_plane.plane import ControlPlane
+
+pytestmark = [
+    pytest.mark.openstack,
+    # openstacksdk warns of how it calls itself.
+    pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning"),
+    pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK60Warning"),
+]
+
+EVERY = 4
+GROUP = "measured-api"
+
+
+@dataclass
+class Measured:
+    project: Project
+    deployed: Deployed
+    ceilometer: Ceilometer
+
+    @property
+    def size(self) -> int:
+        cloud = self.project.operate()
+        (group,) = cloud.compute.server_groups(all_projects=True, name=GROUP)
+        return len(group.member_ids)
+
+    def busy(self, share: float, *, until_size: int | None = None, seconds: float) -> list[int]:
+        """Have the machines be that busy; return the sizes that were seen."""
+        seen: list[int] = []
+
+        def there() -> bool:
+            self.ceilometer.measure(share)
+            seen.append(self.size)
+            time.sleep(1)
+            return seen[-1] == until_size
+
+        if until_size is not None:
+            until(there, seconds=seconds, what=f"{until_size} machines")
+            return seen
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            there()
+        return seen
+
+
+@pytest.fixture(scope="module")
+def measured(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
+    project = plane.project
+    deployed = deploy(
+        Path(__file__).with_name("measured.py"),
+        "measured",
+        tmp_path_factory.mktemp("measured"),
+        project.environment,
+        {"measured": {**given(project), "every": EVERY}},
+    )
+    try:
+        yield Measured(project, deployed, Ceilometer(project, timedelta(seconds=EVERY)))
+    finally:
+        deployed.destroy()
+
+
+def test_machines_that_are_half_busy_stay_as_many(measured):
+    assert set(measured.busy(0.5, seconds=12 * EVERY)) == {2}
+
+
+def test_an_alarm_on_measures_makes_the_group_grow_to_its_bound(measured):
+    measured.busy(0.9, until_size=4, seconds=120)
+
+
+def test_a_second_plan_is_empty_at_another_size(measured):
+    planned = measured.deployed.terraform("plan", "-no-color", "-detailed-exitcode")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert measured.size == 4
+
+
+def test_machines_that_came_at_nothing_are_no_calm(measured):
+    assert set(measured.busy(0.9, seconds=6 * EVERY)) == {4}
+
+
+def test_a_calm_makes_it_shrink_to_its_bound(measured):
+    seen = measured.busy(0.1, until_size=2, seconds=180)
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_nothing_is_left_of_it(measured):
+    cloud = measured.project.operate()
+    measured.deployed.destroy()
+    assert cloud.session.get(f"http://{ADDRESS}:{PORTS['aodh']}/v2/alarms").json() == []
+    assert list(cloud.identity.trusts()) == []
