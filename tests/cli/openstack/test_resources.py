@@ -159,6 +159,29 @@ class TestOfOtherStacks:
         found = needs(self.build(tmp_path, profile=replace(JETSTREAM2, zones=zones)))
         assert (found.key_pairs, found.zones) == (["ops"], zones)
 
+    def test_a_group_in_a_zone_names_it(self, tmp_path):
+        profile = replace(JETSTREAM2, zones=["north", "south"])
+
+        def made(stack):
+            nova = OpenStackCloud(stack, "nova", profile=profile, image=IMAGE, healing=None)
+            AutoScalingGroup(stack, "api", clouds=[nova], service=self.api, capacity=Capacity(2, 5))
+
+        found = needs(cloud(synthesized(tmp_path, made), "nova"))
+        assert found.zones == ["north", "south"]
+        assert sorted((one.of, one.most) for one in found.machines) == [
+            ("own-api", 3),
+            ("own-api-south", 2),
+        ]
+
+    def test_a_group_that_follows_its_processors_needs_aodh_and_gnocchi(self, tmp_path):
+        def made(stack):
+            profile = replace(JETSTREAM2, aodh=True)
+            nova = OpenStackCloud(stack, "nova", profile=profile, image=IMAGE, healing=None)
+            AutoScalingGroup(stack, "api", clouds=[nova], service=self.api).scale_on_cpu()
+
+        services = needs(cloud(synthesized(tmp_path, made), "nova")).services
+        assert {"alarming", "metric"} < set(services)
+
     def test_without_healing_no_credential_is_made(self, tmp_path):
         assert needs(self.build(tmp_path, healing=None)).roles is None
 

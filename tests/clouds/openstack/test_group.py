@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crossgate.boot.document import Document, File
 from crossgate.clouds.openstack import JETSTREAM2
-from crossgate.clouds.openstack.group import rollout
+from crossgate.clouds.openstack.rolling import rollout
 from crossgate.model.capacity import Capacity
 from crossgate.model.machine import Machine
 from crossgate.model.rollout import InstanceRefresh, ReplaceGroup
@@ -38,9 +38,9 @@ CHOSEN = re.compile(r'\$\{fileexists\("[^"]*"\) \? "([^"]*)" : "[^"]*"\}')
 LOCAL = re.compile(r"\$\{local\.([A-Za-z0-9_-]+)\}")
 
 
-def text_of(made):
-    """Return the text of the one stack's template, as Terraform will have it but for references."""
-    text, found = only(made, STACK)["template_opts"]["Bin"], 1
+def text_of(made, stack=None):
+    """Return the text of a stack's template, as Terraform will have it but for references."""
+    text, found = (stack or only(made, STACK))["template_opts"]["Bin"], 1
     while found:
         text, local = LOCAL.subn(lambda match: made["locals"][match[1]], text)
         text, chosen = CHOSEN.subn(r"\1", text)

@@ -23,10 +23,13 @@ _NAMES = {
     "image": "Glance",
     "key-manager": "Barbican",
     "load-balancer": "Octavia",
+    "metric": "Gnocchi",
     "network": "Neutron",
     "orchestration": "Heat",
 }
 _WITHOUT = {
+    "alarming": "aodh=False in the profile, and let groups there follow another figure",
+    "metric": "aodh=False in the profile, and let groups there follow another figure",
     "block-storage": "use a flavor whose own disk is large enough, so that no volume is needed",
     "load-balancer": "octavia=False in the profile, and leave the cloud out of the balancers' "
     "clouds=",

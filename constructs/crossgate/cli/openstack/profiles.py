@@ -99,7 +99,8 @@ def suggested(catalogue: Catalogue, login: Login) -> OpenStackProfile:
         credential="any" if login.application_credential is None else "application-credential",
         heat=SERVICES["heat"] in catalogue.services,
         octavia=SERVICES["octavia"] in catalogue.services,
-        aodh=SERVICES["aodh"] in catalogue.services,
+        # Its alarms are of use where Gnocchi has what they look at.
+        aodh={SERVICES["aodh"], "metric"} <= set(catalogue.services),
         barbican=SERVICES["barbican"] in catalogue.services,
         designate=SERVICES["designate"] in catalogue.services,
         soft_anti_affinity=catalogue.apart,

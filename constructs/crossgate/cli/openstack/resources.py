@@ -67,6 +67,8 @@ class _Reading:
     unread: list[str] = field(default_factory=list)
     key_pairs: set[str] = field(default_factory=set)
     volume_types: set[str] = field(default_factory=set)
+    zones: set[str] = field(default_factory=set)
+    alarmed: list[str] = field(default_factory=list)
 
     def read(self) -> Needs:
         cloud = self.cloud
@@ -80,7 +82,7 @@ class _Reading:
             machines=self.machines,
             counted=self._counted(),
             external=self._external(),
-            zones=sorted(self._zones()),
+            zones=sorted(self.zones),
             key_pairs=sorted(self.key_pairs),
             volume_types=sorted(self.volume_types),
             apart=any(
@@ -106,6 +108,9 @@ class _Reading:
             for start, service in _SERVICES.items():
                 if block.kind.startswith(start):
                     found.setdefault(service, block.called)
+        for name in self.alarmed:
+            found.setdefault("alarming", name)
+            found.setdefault("metric", name)
         for machines in self.machines:
             found.setdefault("image", machines.of)
             found.setdefault("compute", machines.of)
@@ -165,13 +170,6 @@ class _Reading:
             if block.arguments.get("external"):
                 yield block
 
-    def _zones(self) -> set[str]:
-        return {
-            zone
-            for block in self.cloud.made_of("openstack_compute_instance_v2")
-            if (zone := self.cloud.literal(block.arguments.get("availability_zone")))
-        }
-
     def _instance(self, block: Block) -> None:
         given = block.arguments
         boot = next(
@@ -183,6 +181,7 @@ class _Reading:
             None,
         )
         self._note(given.get("key_pair"), self.key_pairs)
+        self._note(given.get("availability_zone"), self.zones)
         image = given.get("image_id")
         volume = None
         if boot is not None:
@@ -238,6 +237,8 @@ class _Reading:
                     member = member["properties"]["resource"]
                 if "flavor" in member.get("properties", {}):
                     self._members(block, properties, member["properties"])
+            elif str(resource.get("type")).startswith("OS::Aodh::"):
+                self.alarmed.append(block.called)
             elif resource.get("type") == "OS::Nova::Server":
                 self._members(block, {"min_size": 1, "max_size": 1}, properties)
 
@@ -249,6 +250,7 @@ class _Reading:
         disks = listed(member.get("block_device_mapping_v2"))
         image = member.get("image") or (disks[0].get("image") if disks else None)
         self._note(member.get("key_name"), self.key_pairs)
+        self._note(member.get("availability_zone"), self.zones)
         self.machines.append(
             Machines(
                 of=block.called,

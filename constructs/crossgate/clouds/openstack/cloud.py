@@ -12,6 +12,7 @@ from crossgate.clouds.openstack import (
     catalogue,
     entry,
     group,
+    group_refusals,
     keeper,
     limits,
     machines,
@@ -163,7 +164,7 @@ class OpenStackCloud(Construct):
             return [
                 *keeper.scaling_refusals(self, spec),
                 *alarms.refusals(self, spec),
-                *group.scaling_refusals(spec),
+                *group_refusals.scaling_refusals(self, spec),
             ]
         found: list[RefusedError] = []
         try:
@@ -179,7 +180,7 @@ class OpenStackCloud(Construct):
             found.append(refusal)
         else:
             if isinstance(spec, GroupSpec):
-                found += [*group.refusals(self, spec), *keeper.health_refusals(self, spec)]
+                found += [*group_refusals.refusals(self, spec), *keeper.health_refusals(self, spec)]
         if isinstance(spec, GroupSpec) and isinstance(spec.market, Spot):
             found += _spot(self.profile.name, spec)
         found += _rollout(spec)

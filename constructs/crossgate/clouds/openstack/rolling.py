@@ -1,0 +1,100 @@
+"""How Heat replaces the members of a group whose definition has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from crossgate.clouds.openstack import ready
+from crossgate.model.rollout import InstanceRefresh
+from crossgate.model.units import whole_seconds
+
+if TYPE_CHECKING:
+    from crossgate.model.capacity import Capacity
+    from crossgate.specs import GroupSpec
+
+_BUILD_SECONDS = 300  # that Nova may take for a batch
+_LEAST_MINUTES = 60  # Heat's own default
+_ROUND = 6  # a share of a whole number, without the dust of binary fractions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """How Heat replaces the members of a group.
+
+    Attributes:
+        in_service: members that are never missing. Heat takes a number where we have a share: the
+            share of the largest size is enough for every smaller one, which Heat takes whole.
+        batch: members that are replaced, or added meanwhile, at once.
+        pause: seconds between two batches, in which new members start to work.
+        minutes: the longest that all of it may take.
+
+    """
+
+    in_service: int
+    batch: int
+    pause: int
+    minutes: int
+
+
+def rollout(
+    capacity: Capacity, refresh: InstanceRefresh, patience: timedelta | None = None
+) -> Rollout:
+    """Return how members are replaced so that `refresh` holds at every size within `capacity`.
+
+    Only `max_healthy` may be exceeded, by one machine, where its share is none.
+
+    Args:
+        capacity: of the group.
+        refresh: what is asked for.
+        patience: how long a member may take to be ready. Such a member is replaced by one beside it
+            (see `ready`), and none is missing meanwhile. None: it counts when Nova has made it.
+
+    """
+    if patience is None:
+        in_service, batch = _bounds(capacity, refresh)
+    else:
+        in_service, batch = 0, _batch(capacity, refresh.max_healthy, 1.0, capacity.minimum)
+    pause = whole_seconds(refresh.warmup)
+    # One batch may come first that only adds, and one last that only takes away.
+    batches = ceil(capacity.most / batch) + 2
+    build = max(_BUILD_SECONDS, whole_seconds(patience or timedelta(0)))
+    minutes = ceil(batches * (build + pause) / 60)
+    return Rollout(
+        in_service=in_service, batch=batch, pause=pause, minutes=max(_LEAST_MINUTES, minutes)
+    )
+
+
+def _bounds(capacity: Capacity, refresh: InstanceRefresh) -> tuple[int, int]:
+    """Return how many stay in service and how many are changed at once, by Heat's arithmetic."""
+    in_service = ceil(round(refresh.min_healthy * capacity.most, _ROUND))
+    if capacity.minimum > 0:
+        in_service = max(1, in_service)
+    # Heat adds a batch to those in service. At the smallest size there is the least room for it.
+    kept = min(in_service, capacity.minimum)
+    return in_service, _batch(capacity, refresh.max_healthy, refresh.min_healthy, kept)
+
+
+def _batch(capacity: Capacity, most: float, least: float, kept: int) -> int:
+    """Return how many may change at once where shares from `least` to `most` may be there."""
+    if most - least >= 1:
+        return capacity.most
+    return max(1, floor(round(most * capacity.minimum - kept, _ROUND)))
+
+
+def plan(spec: GroupSpec) -> Rollout:
+    """Return how the members of a group are replaced."""
+    refresh = spec.rollout.refresh or InstanceRefresh()  # the one without is refused
+    return rollout(spec.capacity, refresh, spec.health.grace if spec.watch else None)
+
+
+def each(spec: GroupSpec) -> int:
+    """Return the resources of a stack that a member takes."""
+    return ready.RESOURCES if spec.watch else 1
+
+
+def members(spec: GroupSpec) -> int:
+    """Return the resources that the members take in a rollout."""
+    return (spec.capacity.most + plan(spec).batch) * each(spec)
