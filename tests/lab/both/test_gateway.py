@@ -9,7 +9,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,13 +77,27 @@ def test_seven_machines_are_booted_in_each_cloud(clouds, cloud):
     ]
 
 
-def test_a_check_counts_nothing_twice_that_is_deployed(clouds, monkeypatch, capsys):
+Ask = Callable[[str], tuple[int, Any]]
+
+
+@pytest.fixture
+def ask(clouds, monkeypatch, capsys) -> Ask:
+    """Return what runs a command of crossgate on what is deployed in OpenStack."""
     for name, value in clouds.deployed.environment.items():
         if name.startswith("OS_"):
             monkeypatch.setenv(name, value)
-    out = clouds.deployed.folder / "cdktf.out"
-    code = run(["check", "--app-out", str(out), "--cloud", NOVA, "--json"])
-    (cloud,) = json.loads(capsys.readouterr().out)["clouds"]
+    out = str(clouds.deployed.folder / "cdktf.out")
+
+    def asked(command: str) -> tuple[int, Any]:
+        code = run([command, "--app-out", out, "--cloud", NOVA, "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return asked
+
+
+def test_a_check_counts_nothing_twice_that_is_deployed(ask):
+    code, said = ask("check")
+    (cloud,) = said["clouds"]
     rows = {row["what"]: row for row in cloud["findings"]}
     assert (code, [what for what, row in rows.items() if row["verdict"] != "ok"]) == (0, [])
     # A group of two may grow to four, and a rollout adds one.
@@ -302,6 +316,12 @@ def test_a_new_version_rolls_the_group_and_never_fewer_than_before_serve(clouds)
     assert passing(clouds, NOVA) >= after
 
 
+def test_a_rollout_that_heat_has_ended_is_told(ask):
+    code, said = ask("rollout")
+    (rollout,) = said["rollouts"]
+    assert (code, rollout["phase"]) == (0, "done")
+
+
 def test_a_second_plan_of_openstack_is_empty(clouds):
     planned = clouds.deployed.terraform("plan", "-no-color", "-detailed-exitcode")
     changed = [line for line in planned.stdout.splitlines() if line.startswith("  # openstack")]
@@ -314,3 +334,10 @@ def test_a_version_that_never_gets_ready_ends_the_rollout_and_those_before_serve
         clouds.change("1.2", lambda: seen.append(passing(clouds, NOVA)), checksum="0" * 64)
     assert all(before <= one for one in seen)
     assert passing(clouds, NOVA) == before
+
+
+def test_a_rollout_that_failed_is_told_with_heats_reason(ask):
+    code, said = ask("rollout")
+    (rollout,) = said["rollouts"]
+    assert (code, rollout["phase"]) == (1, "failed")
+    assert "Timed out" in rollout["said"]
