@@ -50,11 +50,20 @@ def made_anew(values):
 StoredContext.from_dict = staticmethod(made_anew)
 """
 
-# An alarm names what it signals by the public address, where machines of a lab find the APIs.
+# Aodh asks Keystone at its public address, and an alarm names what it signals by Heat's: there
+# machines of a lab find them, and here nobody does.
 _AODH = f"""\
+from functools import partial
+from types import SimpleNamespace
+
+from aodh import keystone_client
+from aodh.api.app import build_wsgi_app
 from aodh.cmd.alarm import notifier as main
 from aodh.notifier.rest import RestAlarmNotifier
+from keystoneclient.v3.client import Client
 
+inside = partial(Client, interface="internal")
+keystone_client.ks_client_v3 = SimpleNamespace(Client=inside)
 notify = RestAlarmNotifier.notify
 
 
@@ -64,13 +73,6 @@ def from_here(self, action, *rest, **more):
 
 
 RestAlarmNotifier.notify = from_here
-"""
-
-_WITH_CONFIGURATION = """\
-import os
-from {module} import {factory} as make
-
-application = make(argv=[{more}"--config-file", os.environ["{variable}"]])
 """
 
 FILES = {
@@ -84,14 +86,8 @@ FILES = {
     "wsgi/placement.py": "from placement.wsgi import init_application as make\n"
     "application = make()\n",
     "wsgi/gnocchi.py": "from gnocchi.rest.wsgi import application\n",
-    "wsgi/aodh.py": _WITH_CONFIGURATION.format(
-        module="aodh.api.app", factory="build_wsgi_app", more="", variable="AODH_CONF"
-    ),
-    "wsgi/octavia.py": _WITH_CONFIGURATION.format(
-        module="octavia.api.app",
-        factory="setup_app",
-        more='"octavia-api", ',
-        variable="OCTAVIA_CONF",
-    ),
+    "wsgi/aodh.py": "from lab_aodh import build_wsgi_app as make\napplication = make(argv=[])\n",
+    "wsgi/octavia.py": "import os\nfrom octavia.api.app import setup_app as make\n"
+    "application = make(argv=['octavia-api', '--config-file', os.environ['OCTAVIA_CONF']])\n",
 }
 """What they are, by the path in the folder."""

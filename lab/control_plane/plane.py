@@ -154,7 +154,6 @@ class ControlPlane:
         return {
             "HOME": str(settings.folder / "home"),
             "LC_ALL": "C.UTF-8",
-            "AODH_CONF": str(settings.file("aodh")),
             "OCTAVIA_CONF": str(settings.file("octavia")),
             "OS_KEYSTONE_CONFIG_DIR": etc,
             "OS_PLACEMENT_CONFIG_DIR": etc,

@@ -10,6 +10,9 @@ from pathlib import Path
 from lab.control_plane.library import FILES
 from lab.control_plane.places import ADDRESS, PORTS, RABBIT_PORT, REGION
 
+_AT_HOME = ("aodh", "gnocchi")
+"""Services whose APIs, or what asks for tokens in them, look there for their configuration."""
+
 _Section = Mapping[str, object]
 _Settings = Mapping[str, _Section]
 
@@ -52,10 +55,10 @@ class Settings:
                 parser.write(file)
         for path, text in FILES.items():
             (self.folder / path).write_text(text)
-        # Gnocchi's API looks for it at home alone.
-        home = self.folder / "home/gnocchi.conf"
-        home.unlink(missing_ok=True)
-        home.symlink_to(self.file("gnocchi"))
+        for name in _AT_HOME:
+            home = self.folder / "home" / f"{name}.conf"
+            home.unlink(missing_ok=True)
+            home.symlink_to(self.file(name))
         (self.folder / "etc/rabbit.conf").write_text(
             f"listeners.tcp.default = {ADDRESS}:{RABBIT_PORT}\n"
             "vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\n"

@@ -79,7 +79,7 @@ def measured(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def test_machines_that_are_half_busy_stay_as_many(measured):
-    assert set(measured.busy(0.5, seconds=12 * EVERY)) == {2}
+    assert set(measured.busy(0.5, seconds=6 * EVERY)) == {2}
 
 
 def test_an_alarm_on_measures_makes_the_group_grow_to_its_bound(measured):
