@@ -81,7 +81,8 @@ OPENSTACK = Provider(
     program="terraform-provider-openstack",
 )
 RANDOM = Provider(source="hashicorp/random", version="3.9.0", program="terraform-provider-random")
-WANTED = (AWS, OPENSTACK, RANDOM)
+TLS = Provider(source="hashicorp/tls", version="4.3.0", program="terraform-provider-tls")
+WANTED = (AWS, OPENSTACK, RANDOM, TLS)
 
 
 def usual_roots(environment: Mapping[str, str] = os.environ) -> list[Path]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from crossgate.model.text import Reference
 from crossgate.terraform.bindings.provider import RandomProvider
 from crossgate.terraform.bindings.random import RandomBytes, RandomPassword
-from crossgate.terraform.engine import Construct, stack_of
+from crossgate.terraform.providers import own_provider
 
-_PROVIDER = "_crossgate_random"
-# Terraform takes one provider of a kind without an alias, and that may be the app's own.
-_ALIAS = "crossgate"
+if TYPE_CHECKING:
+    from crossgate.terraform.engine import Construct
+
 _PASSWORD_LENGTH = 32
 
 
@@ -18,7 +20,7 @@ def random_key(scope: Construct, id: str, *, length: int) -> Reference:
 
     The value lives in Terraform's state: keep the state where secrets may be kept.
     """
-    made = RandomBytes(scope, id, length=length, provider=_provider(scope))
+    made = RandomBytes(scope, id, length=length, provider=own_provider(scope, RandomProvider))
     return Reference(RandomBytes.base64.of(made))
 
 
@@ -28,14 +30,10 @@ def random_password(scope: Construct, id: str) -> Reference:
     The value lives in Terraform's state: keep the state where secrets may be kept.
     """
     made = RandomPassword(
-        scope, id, length=_PASSWORD_LENGTH, special=False, provider=_provider(scope)
+        scope,
+        id,
+        length=_PASSWORD_LENGTH,
+        special=False,
+        provider=own_provider(scope, RandomProvider),
     )
     return Reference(RandomPassword.result.of(made))
-
-
-def _provider(scope: Construct) -> RandomProvider:
-    stack = stack_of(scope)
-    kept: dict[str, RandomProvider] = stack.__dict__
-    if _PROVIDER not in kept:
-        kept[_PROVIDER] = RandomProvider(stack, "crossgate-random", alias=_ALIAS)
-    return kept[_PROVIDER]
