@@ -138,7 +138,7 @@ def planned(shown: Mapping[str, Any], local: Mapping[str, str]) -> Planned:
         block = blocks[resource["address"]]
         provider = providers[block["provider_config_key"]]
         references = block["expressions"].get("template_opts", {}).get("references", ())
-        cloud = provider["alias"] if provider["name"] != "random" else "secrets"
+        cloud = provider["alias"] if provider["name"] not in {"random", "tls"} else "secrets"
         name = f"{cloud} ({provider['name']})"
         size = _heat_size(references, local)
         found.setdefault(name, []).append({**resource, "size": size})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from crossgate.balancers.haproxy.config import HEALTH_PATH, HEALTH_PORT, STATS_PORT, configuration
 from crossgate.balancers.haproxy.document import haproxy_document
@@ -37,7 +38,17 @@ SERVERS = ("10.71.0.11", "10.71.0.12", "10.71.0.13")
 BALANCER = "10.71.0.21"
 GOSSIP_KEY = Reference("${random_bytes.gossip.base64}")
 PASSWORD = Reference("${random_password.stats.result}")
+AUTHORITY = Reference("${tls_self_signed_cert.authority.cert_pem}")
+CERTIFICATE = Reference("${tls_locally_signed_cert.server.cert_pem}")
+KEY = Reference("${tls_private_key.server.private_key_pem}")
+FOREIGN = Reference("${tls_self_signed_cert.foreign.cert_pem}")
+CA = trustme.CA()
+SERVER = CA.issue_cert("server.here.consul", "localhost", "127.0.0.1")
 KNOWN = {
+    AUTHORITY: CA.cert_pem.bytes().decode(),
+    FOREIGN: trustme.CA().cert_pem.bytes().decode(),
+    CERTIFICATE: SERVER.cert_chain_pems[0].bytes().decode(),
+    KEY: SERVER.private_key_pem.bytes().decode(),
     GOSSIP_KEY: base64.b64encode(bytes(range(32))).decode(),
     # Whatever is in it: nothing on the way to HAProxy may take it for its own.
     PASSWORD: "p'a\"ss: #${x} {{w}} \\ö",
@@ -58,7 +69,13 @@ class System:
 
     def server(self, name: str, address: str) -> Machine:
         document = server_document(
-            datacenter="here", gossip_key=GOSSIP_KEY, join=JOIN, expected=len(SERVERS)
+            datacenter="here",
+            gossip_key=GOSSIP_KEY,
+            authority=AUTHORITY,
+            certificate=CERTIFICATE,
+            key=KEY,
+            join=JOIN,
+            expected=len(SERVERS),
         )
         return self._machine(name, address, document)
 
@@ -66,7 +83,13 @@ class System:
         code = Path(__file__).with_name("thrift_server.py").read_text(encoding="utf-8")
         unit = f"[Service]\nExecStart=/usr/bin/python3 /opt/api.py 0.0.0.0 9190 {name}\n"
         document = Document.merge(
-            client_document(datacenter="here", gossip_key=GOSSIP_KEY, join=JOIN, services=[API]),
+            client_document(
+                datacenter="here",
+                gossip_key=GOSSIP_KEY,
+                authority=AUTHORITY,
+                join=JOIN,
+                services=[API],
+            ),
             Document(
                 label="api",
                 files=[File("/opt/api.py", code)],
@@ -75,11 +98,19 @@ class System:
         )
         return self._machine(name, address, document)
 
+    def stranger(self) -> Machine:
+        document = client_document(
+            datacenter="here", gossip_key=GOSSIP_KEY, authority=FOREIGN, join=JOIN
+        )
+        return self._machine("stranger", "10.71.0.41", document)
+
     def balancer(self) -> Machine:
         file = configuration([LISTENER], stats_address="*")
         document = Document.merge(
             haproxy_document(stats_password=PASSWORD),
-            client_document(datacenter="here", gossip_key=GOSSIP_KEY, join=JOIN),
+            client_document(
+                datacenter="here", gossip_key=GOSSIP_KEY, authority=AUTHORITY, join=JOIN
+            ),
             keep_document(file),
         )
         return self._machine("edge", BALANCER, document)
@@ -193,6 +224,27 @@ def test_agents_gossip_with_the_key_on_their_private_address(
         assert f":{closed} " not in ports
 
 
+def test_servers_hear_nothing_that_is_not_encrypted(system: System, servers: list[Machine]) -> None:
+    with system.network.entered():
+        asked = socket.create_connection((SERVERS[0], 8300), timeout=5)
+    with asked:
+        asked.sendall(b"\0")  # "what follows is RPC"
+        assert asked.recv(1) == b""
+    assert "non-TLS connection" in servers[0].journal("consul")
+
+
+def test_a_machine_of_another_authority_trusts_no_server_and_joins_nobody(
+    system: System, servers: list[Machine], apis: list[Machine]
+) -> None:
+    stranger = system.stranger()
+    until(
+        lambda: "signed by unknown authority" in stranger.journal("consul"),
+        seconds=30,
+        what="it finds the servers' certificates signed by somebody else",
+    )
+    assert stranger.address not in servers[0].run("consul", "members")
+
+
 def test_clients_reach_every_machine_of_the_service(system: System, apis: list[Machine]) -> None:
     assert system.hosts() == {"api-1", "api-2"}
     assert system.get(HEALTH_PORT, HEALTH_PATH)[0] == 200
@@ -207,11 +259,16 @@ def test_stats_and_metrics_ask_for_the_login(system: System, apis: list[Machine]
     assert (status, b"haproxy_backend_active_servers" in page) == (200, True)
 
 
-def test_secrets_are_for_root_only(balancer: Machine, apis: list[Machine]) -> None:
+def test_secrets_are_for_root_only(
+    balancer: Machine, servers: list[Machine], apis: list[Machine]
+) -> None:
     for path in (LAYOUT.login, LAYOUT.live, LAYOUT.staged, LAYOUT.socket):
         assert balancer.run("stat", "-c", "%a %U", path) == "600 root\n", path
-    key = balancer.run("stat", "-c", "%a %U:%G", "/etc/crossgate/consul/gossip.json")
-    assert key == "640 root:consul\n"
+    for machine, path in (
+        (balancer, "/etc/crossgate/consul/gossip.json"),
+        (servers[0], "/etc/crossgate/consul-tls/server.key"),
+    ):
+        assert machine.run("stat", "-c", "%a %U:%G", path) == "640 root:consul\n"
     assert KNOWN[PASSWORD] not in balancer.read(LAYOUT.live)
 
 

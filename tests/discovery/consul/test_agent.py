@@ -4,9 +4,11 @@ import base64
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from crossgate.boot.document import Document
 from crossgate.discovery.consul.agent import client_document, server_document
@@ -15,6 +17,7 @@ from crossgate.discovery.consul.settings import (
     GOSSIP_KEY_BYTES,
     GOSSIP_PORTS,
     RPC_PORTS,
+    TLS_DIRECTORY,
     Versions,
 )
 from crossgate.errors import ConfigError
@@ -26,13 +29,22 @@ from tests.discovery.consul.programs import assert_consul_accepts, configuration
 from tools import toolbox
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crossgate.specs import Join
 
 KEY = Reference("${random_bytes.gossip.base64}")
+AUTHORITY = Reference("${tls_self_signed_cert.authority.cert_pem}")
+CERTIFICATE = Reference("${tls_locally_signed_cert.server.cert_pem}")
+PRIVATE = Reference("${tls_private_key.server.private_key_pem}")
+CA = trustme.CA()
+SERVER = CA.issue_cert("server.nova.consul", "localhost", "127.0.0.1")
 ADDRESS = Reference("${openstack_networking_port_v2.consul_0.all_fixed_ips[0]}")
-KNOWN = {KEY: base64.b64encode(bytes(GOSSIP_KEY_BYTES)).decode(), ADDRESS: "10.30.0.4"}
+KNOWN = {
+    KEY: base64.b64encode(bytes(GOSSIP_KEY_BYTES)).decode(),
+    ADDRESS: "10.30.0.4",
+    AUTHORITY: CA.cert_pem.bytes().decode(),
+    CERTIFICATE: SERVER.cert_chain_pems[0].bytes().decode(),
+    PRIVATE: SERVER.private_key_pem.bytes().decode(),
+}
 ADDRESSES = Addresses(addresses=[Text.of(ADDRESS), Text.of("10.30.0.5")])
 TAGGED = Tagged(
     provider="aws", settings={"region": "us-east-1", "tag_key": "crossgate", "tag_value": "gw"}
@@ -48,11 +60,21 @@ SERVICES = [
 
 
 def server(join: Join = ADDRESSES, expected: int = 3) -> Document:
-    return server_document(datacenter="nova", gossip_key=KEY, join=join, expected=expected)
+    return server_document(
+        datacenter="nova",
+        gossip_key=KEY,
+        authority=AUTHORITY,
+        certificate=CERTIFICATE,
+        key=PRIVATE,
+        join=join,
+        expected=expected,
+    )
 
 
 def client(join: Join = ADDRESSES) -> Document:
-    return client_document(datacenter="nova", gossip_key=KEY, join=join, services=SERVICES)
+    return client_document(
+        datacenter="nova", gossip_key=KEY, authority=AUTHORITY, join=join, services=SERVICES
+    )
 
 
 def settings(document: Document) -> dict[str, Any]:
@@ -85,6 +107,36 @@ def test_gossip_is_encrypted_and_verified_both_ways(document: Document) -> None:
     found = settings(document)
     assert found["encrypt"] == KNOWN[KEY]
     assert found["encrypt_verify_incoming"] is found["encrypt_verify_outgoing"] is True
+
+
+@pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
+def test_agents_trust_whom_the_authority_calls_a_server(document: Document) -> None:
+    tls = settings(document)["tls"]
+    assert tls["defaults"]["ca_file"] == f"{TLS_DIRECTORY}/ca.pem"
+    assert tls["defaults"]["verify_outgoing"] is True
+    assert tls["defaults"]["tls_min_version"] == "TLSv1_2"
+    assert tls["internal_rpc"]["verify_server_hostname"] is True
+
+
+def test_servers_hear_whom_the_authority_knows_and_give_clients_their_certificates() -> None:
+    assert settings(server())["tls"]["defaults"]["verify_incoming"] is True
+    assert settings(server())["auto_encrypt"] == {"allow_tls": True}
+    assert settings(client())["auto_encrypt"] == {"tls": True}
+
+
+def secrets(document: Document) -> dict[str, Text]:
+    files = [file for _, file in document.written() if file.path.startswith(TLS_DIRECTORY)]
+    assert {(file.mode, file.owner) for file in files} == {(0o640, "root:consul")}
+    return {Path(file.path).name: Text.of(file.text) for file in files}
+
+
+def test_servers_alone_have_a_key_from_terraform() -> None:
+    assert {name: text.references() for name, text in secrets(server()).items()} == {
+        "ca.pem": (AUTHORITY,),
+        "server.pem": (CERTIFICATE,),
+        "server.key": (PRIVATE,),
+    }
+    assert list(secrets(client())) == ["ca.pem"]
 
 
 @pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
@@ -139,7 +191,11 @@ def test_each_service_is_registered_in_a_file_of_its_own() -> None:
 
 def test_versions_are_pinned() -> None:
     document = client_document(
-        datacenter="nova", gossip_key=KEY, join=ADDRESSES, versions=Versions(consul="1.19.2")
+        datacenter="nova",
+        gossip_key=KEY,
+        authority=AUTHORITY,
+        join=ADDRESSES,
+        versions=Versions(consul="1.19.2"),
     )
     assert any("consul 1.19.2" in str(command.line) for command in document.before)
 

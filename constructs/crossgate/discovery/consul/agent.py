@@ -12,6 +12,8 @@ from crossgate.discovery.consul.registration import registration
 from crossgate.discovery.consul.settings import (
     CONFIG_DIRECTORY,
     DATA_DIRECTORY,
+    DOMAIN,
+    TLS_DIRECTORY,
     USER,
     Versions,
 )
@@ -59,6 +61,9 @@ def server_document(
     *,
     datacenter: str,
     gossip_key: TextLike,
+    authority: TextLike,
+    certificate: TextLike,
+    key: TextLike,
     join: Join,
     expected: int,
     versions: Versions | None = None,
@@ -74,19 +79,24 @@ def server_document(
     Args:
         datacenter: its name, that of the cloud.
         gossip_key: 32 bytes in base64.
+        authority: certificate of who signs the servers' ones, PEM.
+        certificate: that of a server, good for `server_name(datacenter)`, PEM.
+        key: its private key, PEM.
         join: how the servers find each other.
         expected: how many servers there are.
         versions: what to install; default the ones of `Versions()`.
 
     """
     settings = _common(datacenter, join) | _server(expected)
-    return _document(settings, gossip_key, (), versions)
+    files = [_secret("ca.pem", authority), _secret("server.pem", certificate)]
+    return _document(settings, gossip_key, [*files, _secret("server.key", key)], versions)
 
 
 def client_document(
     *,
     datacenter: str,
     gossip_key: TextLike,
+    authority: TextLike,
     join: Join,
     services: Sequence[Service] = (),
     versions: Versions | None = None,
@@ -96,15 +106,15 @@ def client_document(
     Args:
         datacenter: its name, that of the cloud.
         gossip_key: 32 bytes in base64.
+        authority: certificate of who signs the servers' ones, PEM; its own one the servers give it.
         join: how it finds the servers.
         services: what the machine runs; each is registered with its check.
         versions: what to install; default the ones of `Versions()`.
 
     """
     settings = _common(datacenter, join) | _client()
-    return _document(
-        settings, gossip_key, [registration(service) for service in services], versions, services
-    )
+    files = [_secret("ca.pem", authority), *map(registration, services)]
+    return _document(settings, gossip_key, files, versions, services)
 
 
 def watch_document() -> Document:
@@ -164,6 +174,15 @@ def _leaving(services: Sequence[Service]) -> Document:
     )
 
 
+def server_name(datacenter: str) -> str:
+    """Return the name by which agents know a server of a datacenter, in its certificate."""
+    return f"server.{datacenter}.{DOMAIN}"
+
+
+def _secret(name: str, text: TextLike) -> File:
+    return File(f"{TLS_DIRECTORY}/{name}", text, mode=0o640, owner=f"root:{USER}")
+
+
 def _file(name: str, settings: Mapping[str, object]) -> File:
     text = json_text(settings, indent=2) + "\n"
     return File(f"{CONFIG_DIRECTORY}/{name}", text, mode=0o640, owner=f"root:{USER}")
@@ -185,11 +204,11 @@ def _common(datacenter: str, join: Join) -> _Settings:
         "disable_host_node_id": True,
         "encrypt_verify_incoming": True,
         "encrypt_verify_outgoing": True,
+        "tls": _tls(),
         "enable_script_checks": False,
         "enable_local_script_checks": False,
         "disable_remote_exec": True,
         "disable_update_check": True,
-        "connect": {"enabled": False},
         "peering": {"enabled": False},
         "ui_config": {"enabled": False},
         # A dead machine is found in 1 to 3 seconds instead of 5 to 8. It costs each agent two
@@ -204,9 +223,31 @@ def _common(datacenter: str, join: Join) -> _Settings:
     }
 
 
+def _tls(**own: object) -> _Settings:
+    return {
+        "defaults": {
+            "ca_file": f"{TLS_DIRECTORY}/ca.pem",
+            "tls_min_version": "TLSv1_2",
+            "verify_outgoing": True,
+            **own,
+        },
+        # Who has a certificate of the authority is not yet a server: the name says it.
+        "internal_rpc": {"verify_server_hostname": True},
+    }
+
+
 def _server(expected: int) -> _Settings:
     return {
         "server": True,
+        "tls": _tls(
+            cert_file=f"{TLS_DIRECTORY}/server.pem",
+            key_file=f"{TLS_DIRECTORY}/server.key",
+            verify_incoming=True,
+        ),
+        # Agents have certificates of three days from the authority of Connect, of which nothing
+        # else is used.
+        "auto_encrypt": {"allow_tls": True},
+        "connect": {"enabled": True},
         "bootstrap_expect": expected,
         # A server that restarts stays a voter; one that is gone for good is removed by autopilot,
         # as soon as a new one stands in for it and never below `expected`.
@@ -228,6 +269,8 @@ def _server(expected: int) -> _Settings:
 def _client() -> _Settings:
     return {
         "server": False,
+        "auto_encrypt": {"tls": True},
+        "connect": {"enabled": False},
         "leave_on_terminate": True,
         "skip_leave_on_interrupt": False,
         # A machine that vanished without a word is reaped after this; the default is 72 hours

@@ -12,6 +12,7 @@ from crossgate.discovery.consul.agent import (
     WATCH,
     client_document,
     server_document,
+    server_name,
     watch_document,
 )
 from crossgate.discovery.consul.settings import (
@@ -30,6 +31,7 @@ from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.policy import odd_server_count, rollouts_leave_enough, servers_come_one_by_one
 from crossgate.specs import MachinesSpec, Watch
+from crossgate.terraform.certificates import authority, signed
 from crossgate.terraform.checks import late_check
 from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
@@ -50,8 +52,9 @@ _DEFAULT_VERSIONS = Versions()
 class ConsulServers(Construct):
     """Consul servers, one datacenter in each cloud, and the rights and files of their members.
 
-    Gossip is encrypted with a key that Terraform makes: it is in the state and in the machines'
-    user data (readable by root there), never in the JSON.
+    Gossip is encrypted with a key that Terraform makes, and what agents and servers say to each
+    other by TLS, with certificates that Terraform makes too: these are in the state and in the
+    machines' user data (readable by root there), never in the JSON.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class ConsulServers(Construct):
         self.connections = Connections(path)
         self._members: dict[Cloud, Firewall] = {}
         self._keys: dict[Cloud, Reference] = {}
+        self._authority = authority(self, "authority", name=f"{name} servers")
         self._reserved: dict[Cloud, Reservation] = {}
         self._providers: dict[str, list[tuple[Service, Connections]]] = {}
         self._balancers: dict[str, list[tuple[Service, Connections]]] = {}
@@ -130,6 +134,14 @@ class ConsulServers(Construct):
             own = cloud.firewall(child, "firewall", name=name)
             self._members[cloud] = worn
             self._keys[cloud] = random_key(child, "gossip", length=GOSSIP_KEY_BYTES)
+            own_certificate = signed(
+                child,
+                "certificate",
+                by=self._authority,
+                name=server_name(cloud.name),
+                dns_names=[server_name(cloud.name), "localhost"],
+                ip_addresses=["127.0.0.1"],
+            )
             members.add(cloud, worn)
             self.connections.add(cloud, own)
             reservation = cloud.reserve(
@@ -142,6 +154,9 @@ class ConsulServers(Construct):
                 document=server_document(
                     datacenter=cloud.name,
                     gossip_key=self._keys[cloud],
+                    authority=self._authority.certificate,
+                    certificate=own_certificate.certificate,
+                    key=own_certificate.key,
                     join=reservation.join,
                     expected=counts[cloud],
                     versions=versions,
@@ -192,6 +207,7 @@ class ConsulServers(Construct):
         return client_document(
             datacenter=cloud.name,
             gossip_key=self._keys_of(cloud),
+            authority=self._authority.certificate,
             join=self._reservation(cloud).join,
             services=services,
             versions=self.versions,

@@ -59,5 +59,11 @@ USER = "consul"
 CONFIG_DIRECTORY = "/etc/crossgate/consul"
 """Not /etc/consul.d: HashiCorp's package puts a file of its own there, which would be read too."""
 
+TLS_DIRECTORY = "/etc/crossgate/consul-tls"
+"""Certificates and keys: not in the folder that the agent reads its settings from."""
+
+DOMAIN = "consul"
+"""What the names of Consul end in."""
+
 DATA_DIRECTORY = "/opt/consul"
 """The agent's state; the package makes it. It must never be part of a machine image."""
