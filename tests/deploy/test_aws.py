@@ -270,6 +270,11 @@ def test_members_gossip_with_members_only(deployed):
     }
 
 
+@pytest.mark.parametrize(("name", "checks"), [(API, "EBS"), (EDGE, "EBS,ELB")])
+def test_groups_replace_what_is_impaired(deployed, name, checks):
+    assert group(deployed, name)["HealthCheckType"] == checks
+
+
 def test_consul_servers_hear_members_only(deployed):
     assert ingress(deployed, CONSUL) == {("tcp", 8300, 8300, f"{CONSUL}-members")}
 

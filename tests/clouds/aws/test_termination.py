@@ -94,6 +94,11 @@ def test_an_alarm_stops_a_rollout(made):
     assert found["alarm_specification"] == {"alarms": ["errors-high"]}
 
 
+def test_a_machine_whose_disk_stalls_is_replaced(made):
+    group, _ = made()
+    assert group["health_check_type"] == "EBS"
+
+
 def test_a_group_that_is_replaced_as_a_whole_stands_beside_the_one_that_serves(made):
     group, _ = made(rollout=ReplaceGroup(warmup=timedelta(minutes=2), alarms=["errors-high"]))
     found = group["instance_refresh"]["preferences"]

@@ -44,6 +44,11 @@ REFUSED = [
     ({}, {"document": LARGE}, "want: at most 65,535 bytes"),
     ({}, {"document": LARGE}, "api: /opt/model (60,"),
     ({}, {"capacity": Capacity(2, 1000)}, "want: a maximum of 996"),
+    (
+        {},
+        {"capacity": Capacity(2, 600), "rollout": ReplaceGroup()},
+        "want: a maximum of 498: a rollout adds 498",
+    ),
     ({}, {"capacity": Capacity(2, 900)}, "replacing all machines could take"),
     ({}, {"rollout": SLOW}, "got:  'warmup=2:00:00'"),
     ({}, {"capacity": Capacity(2, 6, scheduled=[MORNING])}, "Heat has no clock"),

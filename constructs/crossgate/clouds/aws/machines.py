@@ -155,7 +155,8 @@ class _Group:
             if mixed
             else None,
             capacity_rebalance=True if spot else None,
-            health_check_type="ELB" if isinstance(entry, AwsEntry) else "EC2",
+            # EC2's own checks are always there.
+            health_check_type="EBS,ELB" if isinstance(entry, AwsEntry) else "EBS",
             health_check_grace_period=whole_seconds(health.grace),
             target_group_arns=entry.target_groups if isinstance(entry, AwsEntry) else None,
             instance_maintenance_policy={

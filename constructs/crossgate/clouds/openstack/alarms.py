@@ -18,7 +18,6 @@ from crossgate.model.units import whole_seconds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from crossgate.clouds.openstack.cloud import OpenStackCloud
     from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.specs import GroupSpec, ScalingSpec
 
@@ -105,9 +104,9 @@ def _text(template: str, **words: object) -> dict[str, object]:
     return {"str_replace": {"template": template, "params": words}}
 
 
-def refusals(cloud: OpenStackCloud, spec: ScalingSpec) -> list[RefusedError]:
+def refusals(profile: OpenStackProfile, spec: ScalingSpec) -> list[RefusedError]:
     """Return why no alarm can make a group follow its processors here."""
-    profile, found = cloud.profile, {}
+    found: dict[str, str] = {}
     if spec.scaling.on == "cpu":
         if not profile.aodh:
             found[f"nobody measures the processors of a machine: {profile.name} has no Aodh"] = (

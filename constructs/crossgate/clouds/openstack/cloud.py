@@ -163,8 +163,8 @@ class OpenStackCloud(Construct):
         if isinstance(spec, ScalingSpec):
             return [
                 *keeper.scaling_refusals(self, spec),
-                *alarms.refusals(self, spec),
-                *group_refusals.scaling_refusals(self, spec),
+                *alarms.refusals(self.profile, spec),
+                *group_refusals.scaling_refusals(self.profile, spec),
             ]
         found: list[RefusedError] = []
         try:
@@ -180,7 +180,10 @@ class OpenStackCloud(Construct):
             found.append(refusal)
         else:
             if isinstance(spec, GroupSpec):
-                found += [*group_refusals.refusals(self, spec), *keeper.health_refusals(self, spec)]
+                found += [
+                    *group_refusals.refusals(self.profile, spec),
+                    *keeper.health_refusals(self, spec),
+                ]
         if isinstance(spec, GroupSpec) and isinstance(spec.market, Spot):
             found += _spot(self.profile.name, spec)
         found += _rollout(spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossgate.clouds.openstack import alarms, catalogue, limits, ready, rolling, zones
@@ -10,37 +11,37 @@ from crossgate.errors import RefusedError
 from crossgate.model.scaling import Steps
 
 if TYPE_CHECKING:
-    from crossgate.clouds.openstack.cloud import OpenStackCloud
+    from crossgate.clouds.openstack.profile import OpenStackProfile
     from crossgate.specs import GroupSpec, ScalingSpec
 
 _OWN_RESOURCES = 3
 
 
-def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
+def refusals(profile: OpenStackProfile, spec: GroupSpec) -> list[RefusedError]:
     """Return what of a group Heat cannot do here; of several zones, in the largest part of it."""
-    spec = zones.parts(cloud.profile, spec)[0].spec
+    spec = zones.parts(profile, spec)[0].spec
     found = []
-    if not cloud.profile.heat:
+    if not profile.heat:
         found.append(
             RefusedError(
-                f"{cloud.profile.name} has no Heat, and only Heat makes and unmakes machines "
-                "by itself",
+                f"{profile.name} has no Heat, and only Heat makes and unmakes machines by itself",
                 path=spec.name,
                 do="if the cloud has it: heat=True in the profile; otherwise leave the cloud out "
                 "of the group's clouds=",
             )
         )
-    plan, each = rolling.plan(spec), rolling.each(spec)
-    if rolling.members(spec) + _OWN_RESOURCES > limits.STACK_RESOURCES:
-        most = (limits.STACK_RESOURCES - _OWN_RESOURCES) // each - plan.batch
+    plan = rolling.plan(spec)
+    if not _fits(spec):
+        smaller = (_at_most(spec, most) for most in range(spec.capacity.most, 0, -1))
+        largest = next(filter(_fits, smaller))
         found.append(
             RefusedError(
                 "Heat has no stack that is large enough",
                 path=spec.name,
                 got=f"maximum={spec.capacity.most}",
-                want=f"a maximum of {most}: a rollout adds {plan.batch}, each takes {each} "
-                f"resources, the stack itself {_OWN_RESOURCES}, and Heat counts to "
-                f"{limits.STACK_RESOURCES}",
+                want=f"a maximum of {largest.capacity.most}: a rollout adds "
+                f"{rolling.plan(largest).batch}, each takes {rolling.each(spec)} resources, the "
+                f"stack itself {_OWN_RESOURCES}, and Heat counts to {limits.STACK_RESOURCES}",
                 do="make two groups",
             )
         )
@@ -64,21 +65,30 @@ def refusals(cloud: OpenStackCloud, spec: GroupSpec) -> list[RefusedError]:
             )
         )
     found += [*ready.refusals(spec), *_scheduled(spec), *_warm(spec), *_termination(spec)]
-    if cloud.profile.volume_type and catalogue.carrier(cloud.profile, spec.machine).volume:
+    if profile.volume_type and catalogue.carrier(profile, spec.machine).volume:
         found.append(
             RefusedError(
                 "Heat cannot give the machines of a group a boot volume of a certain type",
                 path=spec.name,
-                got=f"volume_type={cloud.profile.volume_type!r}, disk={spec.machine.disk}",
+                got=f"volume_type={profile.volume_type!r}, disk={spec.machine.disk}",
                 want="a flavor whose own disk is large enough, or a profile without volume_type",
             )
         )
     return found
 
 
-def scaling_refusals(cloud: OpenStackCloud, spec: ScalingSpec) -> list[RefusedError]:
+def _fits(spec: GroupSpec) -> bool:
+    return rolling.members(spec) + _OWN_RESOURCES <= limits.STACK_RESOURCES
+
+
+def _at_most(spec: GroupSpec, most: int) -> GroupSpec:
+    least = min(spec.capacity.minimum, most)
+    return replace(spec, capacity=replace(spec.capacity, minimum=least, maximum=most))
+
+
+def scaling_refusals(profile: OpenStackProfile, spec: ScalingSpec) -> list[RefusedError]:
     """Return why a group's stacks cannot have a policy for each change that its size follows."""
-    parts = zones.parts(cloud.profile, spec.group)
+    parts = zones.parts(profile, spec.group)
     if len(parts) > 1 and isinstance(spec.scaling, Steps):
         return [
             RefusedError(
