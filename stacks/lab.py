@@ -45,8 +45,8 @@ CONNECTIONS = Scaling(
 )
 """What a group follows: more of them than any trial of the lab opens, and less patience."""
 
-UNFIT = Health(grace=timedelta(minutes=2), unfit=timedelta(seconds=45))
-"""Longer than any fault of the lab makes a service fail."""
+UNFIT = Health(grace=timedelta(minutes=3), unfit=timedelta(seconds=45))
+"""Longer than any fault of the lab makes a service fail, and than a machine boots among many."""
 
 QUICK = InstanceRefresh(warmup=timedelta(seconds=5))
 """Long enough to look at a machine that has said that it is ready."""

@@ -340,4 +340,4 @@ def test_a_rollout_that_failed_is_told_with_heats_reason(ask):
     code, said = ask("rollout")
     (rollout,) = said["rollouts"]
     assert (code, rollout["phase"]) == (1, "failed")
-    assert "Timed out" in rollout["said"]
+    assert "WaitConditionTimeout" in rollout["said"]
