@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +21,7 @@ OWN_USER = ("DynamicUser=yes",)
 
 
 def program(path: str, package: str, module: str) -> File:
-    """Return the file that `PYTHON` runs on a machine.
+    """Return the file that `PYTHON` runs on a machine, without what only its readers need.
 
     Args:
         path: where it lies there.
@@ -27,8 +29,7 @@ def program(path: str, package: str, module: str) -> File:
         module: name of the module.
 
     """
-    text = files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")
-    return File(path, text)
+    return File(path, _short(files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")))
 
 
 def package(folder: str, name: str) -> tuple[File, ...]:
@@ -41,9 +42,31 @@ def package(folder: str, name: str) -> tuple[File, ...]:
     """
     own = name.rpartition(".")[2]
     return tuple(
-        File(f"{folder}/{own}/{file.name}", file.read_text(encoding="utf-8"))
+        File(f"{folder}/{own}/{file.name}", _short(file.read_text(encoding="utf-8")))
         for file in sorted(files(name).iterdir(), key=lambda file: file.name)
         if file.name.endswith(".py")
+    )
+
+
+@lru_cache
+def _short(text: str) -> str:
+    """Return a module without comments and docstrings, but its own: user data has little room."""
+    tree = ast.parse(text)
+    inside: set[int] = set()
+    dropped: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Constant, ast.JoinedStr)):
+            inside.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        body = getattr(node, "body", ())
+        for place, statement in enumerate(body if isinstance(body, list) else ()):
+            said = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            own = isinstance(node, ast.Module) and place == 0
+            if said and not own and len(body) > 1:
+                dropped.update(range(statement.lineno, (statement.end_lineno or 0) + 1))
+    return "".join(
+        f"{line}\n"
+        for number, line in enumerate(text.splitlines(), 1)
+        if number not in dropped and (number in inside or not line.lstrip().startswith("#"))
     )
 
 
