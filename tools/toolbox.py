@@ -28,6 +28,7 @@ DEBIAN = {
     "debootstrap": "debootstrap",
     "haproxy": "haproxy",
     "nft": "nftables",
+    "promtool": "prometheus",
     "ssh-keygen": "openssh-client",
     "systemd-analyze": "systemd",
     "systemd-nspawn": "systemd-container",
