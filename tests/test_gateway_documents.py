@@ -169,7 +169,7 @@ def test_haproxy_accepts_what_consul_template_makes_of_two_servers(
         left=wanted["left_delimiter"],
         right=wanted["right_delimiter"],
     )
-    servers = re.findall(r"^ +server \S+ (\S+)", text, re.MULTILINE)
+    servers = re.findall(r"^ +server (?!own )\S+ (\S+)", text, re.MULTILINE)
     assert servers == ["10.20.0.1:9190", "10.20.0.2:9190"]
     config = _at_home(text, files, tmp_path / "machine")
     done = subprocess.run(

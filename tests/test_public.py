@@ -69,6 +69,7 @@ PUBLIC = [
     "ReplaceGroup",
     "Scaling",
     "Scheduled",
+    "Seen",
     "Service",
     "ServiceFile",
     "Spot",
@@ -85,6 +86,7 @@ PUBLIC = [
     "Unit",
     "VpcByName",
     "WarmPool",
+    "write_dashboards",
 ]
 HEAVY = {"boto3", "botocore", "matplotlib", "openstack", "openstackclient", "rich", "typer"}
 

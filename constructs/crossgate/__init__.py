@@ -35,7 +35,7 @@ from crossgate.model.text import Reference, Text
 from crossgate.model.warm_pool import WarmPool
 
 # isort: split
-from crossgate.balancers.haproxy import HAProxyNodes
+from crossgate.balancers.haproxy import HAProxyNodes, Seen
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
 from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.inhouse import Host, InHouse
@@ -51,6 +51,7 @@ from crossgate.clouds.openstack import (
     OwnNetwork,
 )
 from crossgate.connections import Connections
+from crossgate.dashboards import write_dashboards
 from crossgate.discovery.consul import ConsulServers
 from crossgate.discovery.consul.plan import Plan as Consul
 from crossgate.gateway import Gateway, GroupPlan
@@ -111,6 +112,7 @@ __all__ = [
     "ReplaceGroup",
     "Scaling",
     "Scheduled",
+    "Seen",
     "Service",
     "ServiceFile",
     "Spot",
@@ -127,4 +129,5 @@ __all__ = [
     "Unit",
     "VpcByName",
     "WarmPool",
+    "write_dashboards",
 ]

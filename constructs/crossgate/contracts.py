@@ -7,7 +7,7 @@ in words are in docs/contracts.md; what is not stated there is private to the dr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -129,6 +129,10 @@ class Discovery(Protocol):
     @property
     def taken_ports(self) -> Collection[int]:
         """The ports that it uses on its members: no service and no listener may have them."""
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Pages with figures for Prometheus on its members' loopback address, by their names."""
 
     def joins(self, cloud: Cloud) -> Sequence[Join]:
         """How a machine of `cloud` finds it."""

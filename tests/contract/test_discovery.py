@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from crossgate import (
@@ -79,6 +81,11 @@ def test_nobody_else_may_have_its_ports(discovery, stack, here):
         service = Service(name="api", port=port, image="registry.example.org/api:1")
         with pytest.raises(ConfigError, match="port is taken on the machine"):
             AutoScalingGroup(stack, "api", clouds=[here], service=service, discovery=discovery)
+
+
+def test_its_agent_tells_prometheus_of_itself_on_the_machine_only(discovery):
+    assert discovery.metrics
+    assert {urlsplit(url).hostname for url in discovery.metrics.values()} == {"127.0.0.1"}
 
 
 def test_members_reach_each_other_inside_a_cloud(discovery, here):

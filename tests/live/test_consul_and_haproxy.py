@@ -15,15 +15,24 @@ import pytest
 import trustme
 
 from crossgate.balancers.haproxy.config import HEALTH_PATH, HEALTH_PORT, STATS_PORT, configuration
-from crossgate.balancers.haproxy.document import haproxy_document
+from crossgate.balancers.haproxy.document import haproxy_document, seen_document
 from crossgate.balancers.haproxy.settings import LAYOUT
 from crossgate.boot.document import Document, File, Unit
-from crossgate.discovery.consul.agent import client_document, server_document
+from crossgate.boot.metrics import METRICS_PORT, metrics_document
+from crossgate.boot.program import PYTHON
+from crossgate.discovery.consul.agent import (
+    WATCH,
+    client_document,
+    server_document,
+    watch_document,
+)
+from crossgate.discovery.consul.settings import METRICS_URL
 from crossgate.discovery.consul.template import keep_document
 from crossgate.model.listener import Listener
 from crossgate.model.service import Service
 from crossgate.model.text import Reference, Text
-from crossgate.specs import Addresses
+from crossgate.specs import Addresses, Watch
+from tests.dashboards.watched import figures
 from tests.live.machine import Machine, until
 from tools import toolbox
 
@@ -56,6 +65,8 @@ KNOWN = {
 JOIN = Addresses(addresses=tuple(Text.of(address) for address in SERVERS))
 API = Service(name="api", port=9190, protocol="thrift", command=["/usr/bin/python3"])
 LISTENER = Listener(port=9000, to=API)
+PAGES = {"consul": METRICS_URL}
+ASKED = Watch(cluster="here", program=(PYTHON, WATCH), document=watch_document())
 
 
 class System:
@@ -68,14 +79,17 @@ class System:
         self._made = 0
 
     def server(self, name: str, address: str) -> Machine:
-        document = server_document(
-            datacenter="here",
-            gossip_key=GOSSIP_KEY,
-            authority=AUTHORITY,
-            certificate=CERTIFICATE,
-            key=KEY,
-            join=JOIN,
-            expected=len(SERVERS),
+        document = Document.merge(
+            server_document(
+                datacenter="here",
+                gossip_key=GOSSIP_KEY,
+                authority=AUTHORITY,
+                certificate=CERTIFICATE,
+                key=KEY,
+                join=JOIN,
+                expected=len(SERVERS),
+            ),
+            metrics_document(pages=PAGES, password=PASSWORD),
         )
         return self._machine(name, address, document)
 
@@ -112,6 +126,8 @@ class System:
                 datacenter="here", gossip_key=GOSSIP_KEY, authority=AUTHORITY, join=JOIN
             ),
             keep_document(file),
+            seen_document([LISTENER], ASKED),
+            metrics_document(pages=PAGES),
         )
         return self._machine("edge", BALANCER, document)
 
@@ -158,18 +174,29 @@ class System:
         except OSError:
             return False
 
-    def get(self, port: int, path: str, password: str | None = None) -> tuple[int, bytes]:
+    def get(
+        self, port: int, path: str, password: str | None = None, address: str = BALANCER
+    ) -> tuple[int, bytes]:
         headers = {}
         if password is not None:
             login = base64.b64encode(f"stats:{password}".encode()).decode()
             headers["Authorization"] = f"Basic {login}"
         with self.network.entered():
-            connection = http.client.HTTPConnection(BALANCER, port, timeout=5)
+            connection = http.client.HTTPConnection(address, port, timeout=15)
             connection.connect()
         with contextlib.closing(connection):
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read()
+
+    def told(self, address: str = BALANCER) -> dict[str, float]:
+        """Return the figures that a machine shows of itself."""
+        status, page = self.get(METRICS_PORT, "/metrics/machine", KNOWN[PASSWORD], address)
+        assert status == 200
+        return figures(page.decode())
+
+    def frozen(self) -> bool:
+        return self.told()["crossgate_list_frozen"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +286,38 @@ def test_stats_and_metrics_ask_for_the_login(system: System, apis: list[Machine]
     assert (status, b"haproxy_backend_active_servers" in page) == (200, True)
 
 
+def test_a_balancer_shows_how_its_list_is_and_all_its_parts(
+    system: System, apis: list[Machine]
+) -> None:
+    until(lambda: not system.frozen(), seconds=20, what="the list is confirmed")
+    told = system.told()
+    assert abs(time.time() - told["crossgate_list_confirmed_timestamp_seconds"]) < 30
+    assert told["crossgate_list_applied_total"] >= 1
+    assert told['crossgate_list_refused_total{by="haproxy"}'] == 0
+    assert told["crossgate_haproxy_answers"] == 1
+    for part in ("consul", "haproxy-seen", "systemd"):
+        assert told[f'crossgate_part_up{{part="{part}"}}'] == 1
+    for unit in ("consul", "haproxy", "consul-template-haproxy", "crossgate-haproxy-seen"):
+        assert told[f'crossgate_unit_active{{unit="{unit}.service"}}'] == 1
+    assert "consul_client_rpc" in told
+
+
+def test_a_consul_server_shows_its_figures_to_who_knows_the_login(
+    system: System, servers: list[Machine], apis: list[Machine]
+) -> None:
+    assert system.get(METRICS_PORT, "/metrics", None, SERVERS[0])[0] == 401
+    assert system.get(METRICS_PORT, "/metrics", "wrong", SERVERS[0])[0] == 401
+
+    def leaders() -> float:
+        return sum(system.told(address)["consul_server_isLeader"] for address in SERVERS)
+
+    until(lambda: leaders() == 1, seconds=30, what="one says that it leads")
+    for address in SERVERS:
+        assert system.told(address)['crossgate_unit_active{unit="consul.service"}'] == 1
+    user = servers[0].run("ps", "-o", "user=", "-C", "python3")
+    assert "root" not in user.split()
+
+
 def test_secrets_are_for_root_only(
     balancer: Machine, servers: list[Machine], apis: list[Machine]
 ) -> None:
@@ -284,10 +343,13 @@ def test_an_invalid_file_is_refused_and_the_last_good_one_serves_on(
     assert "refused with 1" in said
     assert balancer.read(LAYOUT.live) == good
     assert balancer.run("systemctl", "show", "haproxy", "--property=MainPID,NRestarts") == pid
+    until(system.frozen, seconds=20, what="the list is said to be frozen")
+    assert system.told()['crossgate_list_refused_total{by="haproxy"}'] == 1
     assert system.hosts() == {"api-1", "api-2"}
     # consul-template, started again, puts its own back.
     balancer.run("systemctl", "restart", "consul-template-haproxy")
     until(lambda: balancer.read(LAYOUT.staged) == staged, seconds=10, what="the file is true again")
+    until(lambda: not system.frozen(), seconds=20, what="and known to be")
 
 
 def test_a_file_that_haproxy_cannot_start_with_is_taken_back(
@@ -385,6 +447,9 @@ def test_without_consul_the_list_stays_and_calls_go_on(
         assert system.hosts() == {"api-1", "api-2"}
         assert balancer.read(LAYOUT.staged) == balancer.read(LAYOUT.live) == good
         time.sleep(0.5)
+    assert system.frozen()
+    assert system.told()["crossgate_discovery_answers"] == 0
+    assert system.told()['crossgate_part_up{part="consul"}'] == 0
     for machine in (*servers, balancer):
         machine.run("systemctl", "start", "--no-block", "consul")
     until(lambda: _leader(servers[1]), seconds=60, what="the servers have a leader")
@@ -395,6 +460,7 @@ def test_without_consul_the_list_stays_and_calls_go_on(
     )
     assert system.hosts() == {"api-1", "api-2"}
     assert balancer.read(LAYOUT.live) == good
+    until(lambda: not system.frozen(), seconds=30, what="the list is confirmed again")
     for server in servers:
         assert "Raft data found, disabling bootstrap mode" in server.journal("consul")
 

@@ -28,7 +28,8 @@ from crossgate.cli.rollout import as_json as rollouts_as_json
 from crossgate.cli.rollout import begin
 from crossgate.cli.synthesized import read
 from crossgate.cli.watching import AGAIN, summarize, watcher
-from crossgate.errors import ToolError
+from crossgate.dashboards import write_dashboards
+from crossgate.errors import ConfigError, ToolError
 from crossgate.model.units import Duration
 
 if TYPE_CHECKING:
@@ -133,6 +134,23 @@ def rollout(
     else:
         summarize(console, begun.rollouts, found)
     raise typer.Exit(ended(found, begun.unasked))
+
+
+@app.command()
+def dashboards(
+    *,
+    out: Annotated[Path, typer.Option(help="The folder; made when it is not there.")],
+) -> None:
+    """Write a Grafana dashboard, alerts of Prometheus and how it scrapes a gateway.
+
+    No cloud is asked. What each figure and alert means is in docs/watching.md.
+    """
+    try:
+        written = write_dashboards(out)
+    except ConfigError as error:
+        raise ToolError(str(error)) from error
+    for path in written:
+        typer.echo(path)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -11,11 +11,14 @@ from crossgate.balancers.haproxy.settings import (
     HEALTH_PATH,
     HEALTH_PORT,
     LAYOUT,
+    LOG_PORT,
     STATS_PORT,
     TIMING,
     Layout,
+    Seen,
     Timing,
 )
+from crossgate.boot.metrics import LOOPBACK_METRICS_PORT
 from crossgate.errors import ConfigError
 from crossgate.model.text import Text
 from crossgate.model.units import milliseconds
@@ -33,6 +36,8 @@ _OWN_DESCRIPTORS = 256
 _LONGEST = timedelta(days=24)
 """HAProxy keeps milliseconds in 31 bits and refuses more than 24.8 days."""
 
+_SEEN = Seen()
+
 
 def configuration(
     listeners: Sequence[Listener],
@@ -45,6 +50,9 @@ def configuration(
     balancers: int = 1,
     timing: Timing = TIMING,
     layout: Layout = LAYOUT,
+    seen: Seen = _SEEN,
+    metrics_port: int = LOOPBACK_METRICS_PORT,
+    log_port: int = LOG_PORT,
 ) -> WatchedFile:
     """Return the configuration as a file that discovery keeps true.
 
@@ -62,6 +70,9 @@ def configuration(
             its part of the service's `max_connections`, rounded up. Default 1.
         timing: how fast failing servers are found.
         layout: where the files lie.
+        seen: what can be seen of it; default: all.
+        metrics_port: where this machine shows its own figures, on the loopback address.
+        log_port: where sessions that did not end well are counted, on the loopback address.
 
     Raises:
         ConfigError: a duration that HAProxy cannot hold.
@@ -70,12 +81,13 @@ def configuration(
     pieces: list[Text | ServerLines] = [
         _global(max_connections, drain, layout),
         _defaults(timing),
-        _stats(stats_address, stats_port, layout),
+        _stats(f"{stats_address}:{stats_port}", metrics_port, layout, seen),
         _health(health_port),
     ]
     most = limits(listeners, balancers)
     for listener in listeners:
-        pieces += [_listener(listener), _servers(listener, timing, most.get(listener.port))]
+        logged = _sessions(seen, log_port)
+        pieces += [_listener(listener, logged), _servers(listener, timing, most.get(listener.port))]
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
 
 
@@ -153,25 +165,57 @@ def _defaults(timing: Timing) -> Text:
     )
 
 
-def _stats(address: str, port: int, layout: Layout) -> Text:
+def _stats(address: str, metrics_port: int, layout: Layout, seen: Seen) -> Text:
+    if not (seen.metrics or seen.page):
+        return Text.of()
     # The login is compared with a line of a file, not written here: the configuration may be shown
     # to anybody, and no quoting can go wrong.
-    return _section(
+    metrics = (
+        ".if feature(PROMEX)",
+        "http-request use-service prometheus-exporter if { path /metrics }",
+        ".endif",
+        "use_backend machine if { path /metrics/machine }",
+    )
+    front = _section(
         "frontend stats",
         "mode http",
         "no log",
-        f"bind {address}:{port}",
+        f"bind {address}",
         "timeout client 30s",
         "timeout http-request 10s",
         f"acl known req.hdr(authorization),word(2,' '),b64dec -m str -f {layout.login}",
         'http-request auth realm "HAProxy" unless known',
-        ".if feature(PROMEX)",
-        "http-request use-service prometheus-exporter if { path /metrics }",
-        ".endif",
+        *(metrics if seen.metrics else ()),
+        "default_backend page"
+        if seen.page
+        else "http-request return status 404 unless { path /metrics/machine }",
+    )
+    page = _page() if seen.page else Text.of()
+    return front + page + (_machine(metrics_port) if seen.metrics else Text.of())
+
+
+def _page() -> Text:
+    return _section(
+        "backend page",
+        "mode http",
+        "no log",
+        "timeout server 30s",
         "stats enable",
         "stats uri /",
         "stats refresh 10s",
         "stats hide-version",
+    )
+
+
+def _machine(port: int) -> Text:
+    # What this machine shows of itself, which asks for no login there.
+    return _section(
+        "backend machine",
+        "mode http",
+        "no log",
+        "timeout server 30s",
+        "http-request del-header authorization",
+        f"server own 127.0.0.1:{port} no-check",
     )
 
 
@@ -188,16 +232,25 @@ def _health(port: int) -> Text:
     )
 
 
-def _listener(listener: Listener) -> Text:
+def _sessions(seen: Seen, log_port: int) -> Sequence[str]:
+    return (
+        *(() if seen.logs else ("no log",)),
+        # Datagrams, for which HAProxy does not wait.
+        *((f"log 127.0.0.1:{log_port} local0",) if seen.metrics else ()),
+    )
+
+
+def _listener(listener: Listener, logged: Sequence[str]) -> Text:
     name = backend(listener)
     idle = _time(listener.idle, f"Listener({listener.port}): idle")
     return _section(
         f"frontend {name}",
         *_bound(listener.port),
-        # Every failed session with its termination state; those that end well are only counted.
+        # Every failed session with its termination state; those that end well are only counted. Not
+        # `dontlognull`: a client that is turned away before it has said anything is one of them.
         "option tcplog",
         "option dontlog-normal",
-        "option dontlognull",
+        *logged,
         f"timeout client {idle}",
         f"default_backend {name}",
     ) + _section(

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.config import backend, limits
-from crossgate.balancers.haproxy.settings import LAYOUT, Layout
+from crossgate.balancers.haproxy.settings import LAYOUT, LOG_PORT, Layout
 from crossgate.boot.document import Document, File
+from crossgate.boot.metrics import METRICS_USER
 from crossgate.boot.program import PYTHON, program, program_unit
 from crossgate.model.text import Text
 
@@ -30,7 +31,7 @@ MOST_LISTENERS = 512
 
 
 def haproxy_document(
-    *, stats_password: TextLike, stats_user: str = "stats", layout: Layout = LAYOUT
+    *, stats_password: TextLike | None, stats_user: str = METRICS_USER, layout: Layout = LAYOUT
 ) -> Document:
     """Return what makes a machine ready for HAProxy; its configuration comes from discovery.
 
@@ -40,7 +41,8 @@ def haproxy_document(
     is on the disk, and a restart or a reboot needs no discovery.
 
     Args:
-        stats_password: for the stats page and /metrics; printable, on one line.
+        stats_password: for the stats page and /metrics; printable, on one line. None where there is
+            neither.
         stats_user: the user of that login; default "stats".
         layout: where the files lie.
 
@@ -52,11 +54,18 @@ def haproxy_document(
             File(DROP_IN, _drop_in(layout)),
             program(layout.process, _PROGRAMS, "haproxy_process"),
             File(layout.apply, _apply(layout), mode=0o755),
-            File(layout.login, Text.of(f"{stats_user}:", stats_password, "\n"), mode=0o600),
+            *(
+                ()
+                if stats_password is None
+                else (
+                    File(layout.login, Text.of(f"{stats_user}:", stats_password, "\n"), mode=0o600),
+                )
+            ),
         ),
         makes=(
             *(f"{layout.live}{end}" for end in ("", ".lock", ".new", ".previous")),
             layout.states,
+            layout.counts,
         ),
     )
 
@@ -111,6 +120,52 @@ def figures_document(
     )
 
 
+def seen_document(
+    listeners: Sequence[Listener], watch: Watch, *, layout: Layout = LAYOUT
+) -> Document:
+    """Return what tells Prometheus of the list of servers, of old processes and of lost sessions.
+
+    Args:
+        listeners: of the balancer.
+        watch: the discovery, which is asked whether it answers.
+        layout: where the files lie.
+
+    """
+    name = "haproxy-seen"
+    settings = {
+        "every": _FIGURES_SECONDS,
+        "staged": layout.staged,
+        "live": layout.live,
+        "counts": layout.counts,
+        "master": layout.master,
+        "metrics": f"/run/{name}/metrics.prom",
+        "listeners": [backend(listener) for listener in listeners],
+        "log_port": LOG_PORT,
+        # A note that nobody writes: only a leader that others follow says that there is none.
+        "discovery": [*watch.program, "recall", "metrics"],
+    }
+    return Document.merge(
+        watch.document,
+        Document(
+            label=name,
+            packages=("python3",),
+            files=(
+                program(layout.seen, _PROGRAMS, "haproxy_seen"),
+                File(layout.seen_settings, json.dumps(settings, indent=2) + "\n"),
+            ),
+            units=(
+                program_unit(
+                    name,
+                    [PYTHON, layout.seen, layout.seen_settings],
+                    description="Tells Prometheus of HAProxy's list of servers and its processes",
+                    # As root: so are HAProxy's sockets and its file.
+                    lines=(f"RuntimeDirectory={name}", "RuntimeDirectoryMode=0755", "Nice=10"),
+                ),
+            ),
+        ),
+    )
+
+
 def _drop_in(layout: Layout) -> str:
     # Debian's unit reads the file that CONFIG names, checks it before a reload and reloads with
     # USR2. The unit is enabled by its package and started by the apply script. A restart takes some
@@ -142,7 +197,15 @@ set -eu
 
 staged={layout.staged}
 live={layout.live}
+counts={layout.counts}
 unit=haproxy.service
+
+count() {{ # WHAT: figures for whoever watches; nothing depends on them
+    mkdir -p "$counts" || return 0
+    before=$(cat "$counts/$1" 2>/dev/null) || before=0
+    echo "$((before + 1))" >"$counts/$1.new" || return 0
+    mv -f "$counts/$1.new" "$counts/$1" || return 0
+}}
 
 exec 9>"$live.lock"
 flock 9
@@ -155,6 +218,7 @@ fi
 install -m 0600 "$staged" "$live.new"
 if ! haproxy -c -q -f "$live.new"; then
     echo "haproxy-apply: refused $staged; the last good file stays" >&2
+    count refused-haproxy
     rm -f "$live.new"
     exit 1
 fi
@@ -169,10 +233,12 @@ fi
 mv -f "$live.new" "$live"
 if ! systemctl "$how" "$unit"; then
     echo "haproxy-apply: $how failed; the last good file is put back" >&2
+    count refused-systemd
     rm -f "$live"
     if [ -e "$live.previous" ]; then
         mv -f "$live.previous" "$live"
     fi
     exit 1
 fi
+count applied
 """

@@ -7,12 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.config import configuration
-from crossgate.balancers.haproxy.document import figures_document, haproxy_document
-from crossgate.balancers.haproxy.settings import HEALTH_PATH, HEALTH_PORT, STATS_PORT
+from crossgate.balancers.haproxy.document import (
+    figures_document,
+    haproxy_document,
+    seen_document,
+)
+from crossgate.balancers.haproxy.settings import HEALTH_PATH, HEALTH_PORT, STATS_PORT, Seen
 from crossgate.boot.document import Document
+from crossgate.boot.metrics import LOOPBACK_METRICS_PORT, METRICS_USER, metrics_document
 from crossgate.connections import Connections
 from crossgate.errors import ConfigError
-from crossgate.model.argument import checked_many, checked_role, checked_tags
+from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
 from crossgate.model.listener import Listener
 from crossgate.model.machine import Machine
 from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
@@ -28,7 +33,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
 _DEFAULT_ROLLOUT = InstanceRefresh()
-_RESERVED_PORTS = frozenset({22, HEALTH_PORT, STATS_PORT})
+_DEFAULT_SEEN = Seen()
+_RESERVED_PORTS = frozenset({22, HEALTH_PORT, STATS_PORT, LOOPBACK_METRICS_PORT})
 
 
 class HAProxyNodes(Construct):
@@ -48,6 +54,7 @@ class HAProxyNodes(Construct):
         count: PerCloud[int] = 2,
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
         rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
+        seen: Seen = _DEFAULT_SEEN,
         boot: Sequence[Document] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -62,6 +69,7 @@ class HAProxyNodes(Construct):
             count: machines in each cloud, at least 2 (default).
             machine: what one needs; default two processors and 4 GiB.
             rollout: how changed machines are replaced; default: launch first, then terminate.
+            seen: what can be seen of them; default: figures, a page of statistics and logs.
             boot: further parts of the boot document.
             tags: put on everything that the cloud can tag.
 
@@ -79,6 +87,7 @@ class HAProxyNodes(Construct):
             path=path,
             like='a discovery such as ConsulServers(stack, "consul", clouds=[...])',
         )
+        checked(Seen, seen, argument="seen", path=path)
         taken = {*_RESERVED_PORTS, *discovery.taken_ports}
         self.listeners = _checked_listeners(listeners, taken, path)
         boot = checked_many(Document, boot, argument="boot", path=path)
@@ -109,7 +118,10 @@ class HAProxyNodes(Construct):
 
         super().__init__(scope, id)
         # What further parts of the boot document listen on is not known here.
-        answers = None if boot else {*taken, *(listener.port for listener in self.listeners)}
+        shown = seen.metrics or seen.page
+        deaf = {LOOPBACK_METRICS_PORT} if shown else {LOOPBACK_METRICS_PORT, STATS_PORT}
+        listening = taken - deaf | {listener.port for listener in self.listeners}
+        answers = None if boot else listening
         self.connections = Connections(path, admin_ports=(STATS_PORT, HEALTH_PORT), answers=answers)
         self.entries: dict[Cloud, Entry] = {}
         children = {cloud: Construct(self, cloud.name) for cloud in self.clouds}
@@ -132,12 +144,22 @@ class HAProxyNodes(Construct):
             # Every address, so that an operator's range can be let in: the firewall is closed to
             # all, and the page asks for a login.
             at_once = counts[cloud] if cloud.spreads_clients else 1
-            file = configuration(self.listeners, stats_address="*", balancers=at_once)
+            file = configuration(self.listeners, stats_address="*", balancers=at_once, seen=seen)
+            password = random_password(child, "stats") if shown else None
+            if password is not None:
+                TerraformOutput(
+                    child,
+                    "stats_login",
+                    value=password.token,
+                    sensitive=True,
+                    description=f"Password of {METRICS_USER} for figures of {path} in {cloud.name}",
+                )
             document = Document.merge(
-                haproxy_document(stats_password=random_password(child, "stats")),
+                haproxy_document(stats_password=password),
                 discovery.agent(cloud, ()),
                 discovery.keep(cloud, file),
                 *self._figures(cloud, discovery, at_once),
+                *(self._metrics(discovery) if seen.metrics else ()),
                 *boot,
             )
             specs[cloud] = MachinesSpec(
@@ -175,6 +197,13 @@ class HAProxyNodes(Construct):
             return []
         watch = discovery.watch if cloud.needs_figures else None
         return [figures_document(self.listeners, watch, balancers=balancers)]
+
+    def _metrics(self, discovery: Discovery) -> Sequence[Document]:
+        # HAProxy asks for the login, and leads who knows it there.
+        return (
+            seen_document(self.listeners, discovery.watch),
+            metrics_document(pages=discovery.metrics),
+        )
 
 
 def _checked_listeners(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from crossgate.balancers.haproxy.nodes import HAProxyNodes
+from crossgate.balancers.haproxy.settings import Seen
 from crossgate.model.machine import Machine
 from crossgate.model.value import value
 
@@ -22,12 +23,14 @@ class Plan:
     Attributes:
         count: machines in each cloud, at least 2 (default).
         machine: what one needs; default two processors and 4 GiB.
+        seen: what can be seen of them; default: figures, a page of statistics and logs.
 
     """
 
     type: Literal["haproxy"] = "haproxy"
     count: int = 2
     machine: Machine = Machine(cpu=2, memory=4)
+    seen: Seen = Seen()
 
     def build(
         self,
@@ -48,5 +51,6 @@ class Plan:
             listeners=listeners,
             count=self.count,
             machine=self.machine,
+            seen=self.seen,
             tags=tags,
         )

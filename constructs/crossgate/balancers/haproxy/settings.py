@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-STATS_PORT = 8404
+from crossgate.boot.metrics import METRICS_PORT
+from crossgate.model.value import value
+
+STATS_PORT = METRICS_PORT
 """The stats page and /metrics; on the loopback address unless said otherwise."""
 
 HEALTH_PORT = 8405
@@ -13,6 +16,27 @@ HEALTH_PORT = 8405
 
 HEALTH_PATH = "/healthz"
 """What an entry asks for; answered with 200 while HAProxy serves its listeners."""
+
+LOG_PORT = 8407
+"""UDP, on the loopback address: there sessions that did not end well are counted."""
+
+
+@value
+class Seen:
+    """What can be seen of balancers, by those whom `connections.allow_from` lets in.
+
+    Attributes:
+        metrics: figures for Prometheus, of HAProxy, of its list of servers and of the discovery's
+            agent; default True.
+        page: HAProxy's own page of statistics; default True.
+        logs: each session that did not end well in the journal, with its termination state; default
+            True.
+
+    """
+
+    metrics: bool = True
+    page: bool = True
+    logs: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +52,9 @@ class Layout:
         figures: the program that looks at all processes: keeps servers to their limits, and tells
             the cluster how many connections each service has.
         figures_settings: the limits, what it is to tell, and to whom.
+        seen: the program that tells Prometheus of the list and of old processes.
+        seen_settings: where it looks, and whom it asks.
+        counts: how often `apply` did what, a file for each; gone with a reboot.
         states: which servers were fit when HAProxy was last reloaded.
         chroot: an empty directory in which HAProxy locks itself up; Debian's package makes it.
         master: the master process's own, for its old workers; Debian's unit makes it.
@@ -42,6 +69,9 @@ class Layout:
     process: str = "/usr/local/lib/crossgate/haproxy_process.py"
     figures: str = "/usr/local/lib/crossgate/haproxy_figures.py"
     figures_settings: str = "/etc/crossgate/haproxy-figures.json"
+    seen: str = "/usr/local/lib/crossgate/haproxy_seen.py"
+    seen_settings: str = "/etc/crossgate/haproxy-seen.json"
+    counts: str = "/run/haproxy-apply"
     states: str = "/var/lib/crossgate/haproxy.states"
     chroot: str = "/var/lib/haproxy"
     master: str = "/run/haproxy-master.sock"

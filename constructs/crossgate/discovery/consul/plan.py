@@ -23,6 +23,7 @@ class Plan:
         count: servers in each cloud: 3 (default) or 5.
         machine: what a server needs; default two processors and 4 GiB.
         versions: of Consul and of consul-template.
+        metrics: whether servers show their figures to Prometheus; default True.
 
     """
 
@@ -30,6 +31,7 @@ class Plan:
     count: int = 3
     machine: Machine = Machine(cpu=2, memory=4)
     versions: Versions = Versions()
+    metrics: bool = True
 
     def build(
         self, scope: Construct, id: str, *, clouds: Sequence[Cloud], tags: Mapping[str, str]
@@ -42,5 +44,6 @@ class Plan:
             count=self.count,
             machine=self.machine,
             versions=self.versions,
+            metrics=self.metrics,
             tags=tags,
         )

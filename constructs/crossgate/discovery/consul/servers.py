@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from crossgate.boot.document import Document
+from crossgate.boot.metrics import METRICS_PORT, METRICS_USER, metrics_document
 from crossgate.boot.program import PYTHON
 from crossgate.connections import Connections
 from crossgate.discovery.consul.agent import (
@@ -20,6 +22,7 @@ from crossgate.discovery.consul.settings import (
     GOSSIP_KEY_BYTES,
     GOSSIP_PORTS,
     HTTP_PORT,
+    METRICS_URL,
     RPC_PORTS,
     Versions,
 )
@@ -33,12 +36,11 @@ from crossgate.policy import odd_server_count, rollouts_leave_enough, servers_co
 from crossgate.specs import MachinesSpec, Watch
 from crossgate.terraform.certificates import authority, signed
 from crossgate.terraform.checks import late_check
-from crossgate.terraform.engine import Construct
+from crossgate.terraform.engine import Construct, TerraformOutput
 from crossgate.terraform.naming import name_of
-from crossgate.terraform.secrets import random_key
+from crossgate.terraform.secrets import random_key, random_password
 
 if TYPE_CHECKING:
-    from crossgate.boot.document import Document
     from crossgate.contracts import Cloud, Firewall, Reservation
     from crossgate.model.service import Service
     from crossgate.model.text import Reference
@@ -67,6 +69,7 @@ class ConsulServers(Construct):
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
         rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
         versions: Versions = _DEFAULT_VERSIONS,
+        metrics: bool = True,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Build the servers in every cloud.
@@ -80,6 +83,8 @@ class ConsulServers(Construct):
             rollout: how changed servers are replaced; default: one after the other, each given five
                 minutes to boot and join.
             versions: of Consul and of consul-template on every member.
+            metrics: whether servers show their figures to Prometheus, behind a login, on port 8404;
+                default True. Nobody reaches it until `connections.allow_from` lets somebody in.
             tags: put on everything that the cloud can tag.
 
         Raises:
@@ -91,6 +96,7 @@ class ConsulServers(Construct):
         path = checked_place(scope, id)
         self._clouds = checked_clouds(clouds, path, scope)
         checked(Versions, versions, argument="versions", path=path)
+        checked(bool, metrics, argument="metrics", path=path)
         marks = checked_tags(tags, path)
         counts = by_cloud(count, self._clouds, kind=int, default=3, argument="count", path=path)
         machines = by_cloud(
@@ -119,7 +125,7 @@ class ConsulServers(Construct):
         super().__init__(scope, id)
         self.versions = versions
         self._name = name
-        self.connections = Connections(path)
+        self.connections = Connections(path, admin_ports=(METRICS_PORT,))
         self._members: dict[Cloud, Firewall] = {}
         self._keys: dict[Cloud, Reference] = {}
         self._authority = authority(self, "authority", name=f"{name} servers")
@@ -151,15 +157,18 @@ class ConsulServers(Construct):
             specs[cloud] = MachinesSpec(
                 name=name,
                 machine=machines[cloud],
-                document=server_document(
-                    datacenter=cloud.name,
-                    gossip_key=self._keys[cloud],
-                    authority=self._authority.certificate,
-                    certificate=own_certificate.certificate,
-                    key=own_certificate.key,
-                    join=reservation.join,
-                    expected=counts[cloud],
-                    versions=versions,
+                document=Document.merge(
+                    server_document(
+                        datacenter=cloud.name,
+                        gossip_key=self._keys[cloud],
+                        authority=self._authority.certificate,
+                        certificate=own_certificate.certificate,
+                        key=own_certificate.key,
+                        join=reservation.join,
+                        expected=counts[cloud],
+                        versions=versions,
+                    ),
+                    *(self._shown(cloud, child, counts[cloud]) if metrics else ()),
                 ),
                 firewalls=(own, worn),
                 joins=(reservation.join,),
@@ -182,6 +191,24 @@ class ConsulServers(Construct):
     def watch(self) -> Watch:
         """How programs on members' machines ask Consul."""
         return Watch(cluster=self._name, program=(PYTHON, WATCH), document=watch_document())
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """The agent's page with figures for Prometheus, on the loopback address."""
+        return {"consul": METRICS_URL}
+
+    def _shown(self, cloud: Cloud, child: Construct, count: int) -> Sequence[Document]:
+        password = random_password(child, "metrics")
+        TerraformOutput(
+            child,
+            "metrics_login",
+            value=password.token,
+            sensitive=True,
+            description=f"Password of {METRICS_USER} for figures of {self.connections.path} in "
+            f"{cloud.name}",
+        )
+        facts = {"crossgate_consul_servers_wanted": count}
+        return (metrics_document(pages=self.metrics, password=password, facts=facts),)
 
     @property
     def clouds(self) -> Sequence[Cloud]:

@@ -53,6 +53,9 @@ GOSSIP_KEY_BYTES = 32
 HTTP_ADDRESS = f"127.0.0.1:{HTTP_PORT}"
 """Where programs of the same machine find the agent."""
 
+METRICS_URL = f"http://{HTTP_ADDRESS}/v1/agent/metrics?format=prometheus"
+"""Where the agent tells Prometheus of itself."""
+
 USER = "consul"
 """The system user of the agent; the package makes it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .load import Load
     from .notes import Notes
 
+_FROM_ZERO = ("healed_total", "failed_total", "refused_total")
+
 
 def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> None:
     """Look after all groups once; heal one member at most, else let one group grow or shrink."""
@@ -32,6 +35,8 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
         groups, passed = heat.groups()
         for name, why in passed.items():
             log.say(name, f"is passed over: {why}")
+        for group, figure in itertools.product(groups, _FROM_ZERO):
+            log.count(figure, group.name, by=0)
         now = clock()
         notes.look(now)
         healed = _heal(groups, seen, notes, log, now)

@@ -24,11 +24,11 @@ class Log:
             sys.stdout.flush()
         self._said[topic] = text
 
-    def count(self, name: str, group: str = "") -> None:
-        """Add one to a figure."""
+    def count(self, name: str, group: str = "", by: int = 1) -> None:
+        """Add to a figure; one that counts from 0 on is seen to grow when it is first counted."""
         label = f'{{group="{group}"}}' if group else ""
         key = f"crossgate_keeper_{name}{label}"
-        self._figures[key] = self._figures.get(key, 0) + 1
+        self._figures[key] = self._figures.get(key, 0) + by
 
     def looked(self, now: float) -> None:
         """Keep the moment of a round in which everybody answered."""
