@@ -8,6 +8,7 @@ import pytest
 
 from crossgate import (
     AutoScalingGroup,
+    AwsCloud,
     ConfigError,
     Consul,
     ConsulServers,
@@ -19,6 +20,7 @@ from crossgate import (
     NullCloud,
     PolicyError,
     Seen,
+    Service,
 )
 from crossgate.boot.metrics import METRICS_PORT
 from crossgate.discovery.consul.settings import METRICS_URL
@@ -134,6 +136,28 @@ def test_consul_servers_may_show_nothing(stack, here, synth):
 def test_fails_on_what_does_not_say_what_is_seen(edge, seen):
     with pytest.raises(ConfigError, match="test/edge: seen is of the wrong type"):
         edge(seen)
+
+
+def test_with_all_that_can_be_seen_ten_limited_services_fit_into_ec2s_user_data(stack):
+    aws = AwsCloud(
+        stack,
+        "aws",
+        region="us-east-1",
+        zones=["us-east-1a", "us-east-1b"],
+        image="ami-0123456789abcdef0",
+        balancer_metrics=True,
+    )
+    image = "registry.example.org/api:1.4"
+    services = [
+        Service(name=f"api{n}", port=9190 + n, image=image, max_connections=100) for n in range(10)
+    ]
+    HAProxyNodes(
+        stack,
+        "edge",
+        clouds=[aws],
+        discovery=ConsulServers(stack, "consul", clouds=[aws]),
+        listeners=[Listener(port=9000 + n, to=to) for n, to in enumerate(services)],
+    )
 
 
 def test_a_gateway_and_its_file_say_the_same(stack, here, api, tmp_path, synth):

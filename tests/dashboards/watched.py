@@ -141,8 +141,17 @@ class Watched:
         listeners: Sequence[Listener],
         servers: Mapping[str, Sequence[int]],
         seen: Seen | None = None,
+        journal: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start HAProxy with a master as Debian's unit does; its list counts as taken."""
+        """Start HAProxy with a master as Debian's unit does; its list counts as taken.
+
+        Args:
+            listeners: of the balancer.
+            servers: their ports, by service.
+            seen: what is to be seen; default: all.
+            journal: a UDP port that stands where the journal's socket is.
+
+        """
         file = configuration(
             listeners,
             stats_port=self.stats_port,
@@ -159,6 +168,8 @@ class Watched:
                     text += piece.line.format(name=f"p{port}", address="127.0.0.1", port=port)
             else:
                 text += str(piece)
+        if journal is not None:
+            text = text.replace("log /dev/log local0", f"log 127.0.0.1:{journal} local0")
         for path in (self.layout.staged, self.layout.live):
             Path(path).write_text(text)
         started = self.start(

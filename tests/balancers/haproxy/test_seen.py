@@ -195,6 +195,30 @@ def test_a_session_that_its_server_breaks_off_is_counted_and_one_that_ends_well_
     assert failed(watched, listener) == {"SD": 1}
 
 
+@pytest.mark.live
+@pytest.mark.root
+@pytest.mark.parametrize("logs", [True, False])
+def test_a_session_that_fails_is_counted_and_in_the_journal_unless_logs_are_off(
+    watched, listener, logs
+):
+    with socket.socket(type=socket.SOCK_DGRAM) as journal:
+        journal.bind(("127.0.0.1", 0))
+        journal.settimeout(2)
+        watched.look([listener], ["/bin/true"])
+        servers = {"api": [free_port()]}
+        watched.haproxy([listener], servers, Seen(logs=logs), journal.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", listener.port), timeout=5) as client:
+            assert client.recv(1) == b""
+        until(lambda: failed(watched, listener) == {"SC": 1})
+        said = []
+        with contextlib.suppress(TimeoutError):
+            while True:
+                said.append(journal.recv(65535).decode())
+    lines = [line for line in said if f" api-{listener.port} " in line and " SC " in line]
+    assert len(lines) == int(logs)
+    assert any("has no server available" in line for line in said)
+
+
 @contextlib.contextmanager
 def served(server: socket.socket):
     """Accept until a connection says something: HAProxy's checks say nothing."""

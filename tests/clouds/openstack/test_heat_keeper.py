@@ -242,6 +242,13 @@ def figures(log: Log) -> str:
     return log._metrics.read_text()
 
 
+def test_what_may_ring_is_counted_from_zero_on(log):
+    heard = Heard(FOUR, alive=dead())
+    look(heard, heard, log, lambda: NOW)
+    for figure in ("healed", "failed", "refused"):
+        assert f'crossgate_keeper_{figure}_total{{group="{FOUR.name}"}} 0\n' in figures(log)
+
+
 def test_one_at_a_time_over_all_groups(log):
     other = replace(FOUR, stack="gw-web/1", members=[member(n) for n in "xyz"])
     alive = dead("b") | {"server-x": False, "server-y": True, "server-z": True}
