@@ -131,6 +131,10 @@ class Discovery(Protocol):
         """The ports that it uses on its members: no service and no listener may have them."""
 
     @property
+    def connections(self) -> Connections:
+        """Who may reach its own machines."""
+
+    @property
     def metrics(self) -> Mapping[str, str]:
         """Pages with figures for Prometheus on its members' loopback address, by their names."""
 

@@ -88,6 +88,13 @@ def test_its_agent_tells_prometheus_of_itself_on_the_machine_only(discovery):
     assert {urlsplit(url).hostname for url in discovery.metrics.values()} == {"127.0.0.1"}
 
 
+def test_an_operator_reaches_the_figures_of_its_machines_and_the_world_never(discovery, here):
+    discovery.connections.allow_from("10.20.0.5/32", port=8404)
+    assert any(("10.20.0.5/32", "tcp/8404") in peers(firewall) for firewall in here.firewalls)
+    with pytest.raises(PolicyError, match="administrative port"):
+        discovery.connections.allow_from("0.0.0.0/0", port=8404)
+
+
 def test_members_reach_each_other_inside_a_cloud(discovery, here):
     worn = discovery.member_firewalls(here)
     assert worn

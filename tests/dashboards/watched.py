@@ -107,8 +107,13 @@ class Watched:
         self._stack.callback(_end, process)
         return process
 
-    def consul(self) -> int:
-        """Start a server of Consul as machines have it, alone; return its HTTP port."""
+    def consul(self, kept: str = "10m") -> int:
+        """Start a server of Consul as machines have it, alone; return its HTTP port.
+
+        Args:
+            kept: how long it tells a figure that has not changed.
+
+        """
         document = server_document(
             datacenter="here",
             gossip_key=base64.b64encode(bytes(range(32))).decode(),
@@ -122,6 +127,7 @@ class Watched:
             "bind_addr": "127.0.0.1",
             "data_dir": str(self.folder / "consul"),
             "ports": settings["ports"] | ports,
+            "telemetry": settings["telemetry"] | {"prometheus_retention_time": kept},
         }
         path = self.folder / "agent.json"
         path.write_text(json.dumps(settings))
