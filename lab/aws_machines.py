@@ -103,6 +103,10 @@ def _listening(elb: Any, arn: str, address_of: Mapping[str, str]) -> Iterator[Li
         asked = {"TargetGroupArns": [action["TargetGroupArn"]]}
         (group,) = elb.describe_target_groups(**asked)["TargetGroups"]
         health = elb.describe_target_health(TargetGroupArn=action["TargetGroupArn"])
+        said = elb.describe_target_group_attributes(TargetGroupArn=action["TargetGroupArn"])
+        attributes = {one["Key"]: one["Value"] for one in said["Attributes"]}
+        # Of the questions too: "Health check connections" in AWS' guide of target groups.
+        proxied = attributes.get("proxy_protocol_v2.enabled") == "true"
         targets = [entry["Target"] for entry in health["TargetHealthDescriptions"]]
         yield Listening(
             port=listener["Port"],
@@ -117,5 +121,7 @@ def _listening(elb: Any, arn: str, address_of: Mapping[str, str]) -> Iterator[Li
                 timeout=timedelta(seconds=group["HealthCheckTimeoutSeconds"]),
                 rise=group["HealthyThresholdCount"],
                 fall=group["UnhealthyThresholdCount"],
+                proxied=proxied,
             ),
+            proxied=proxied,
         )

@@ -128,6 +128,8 @@ class Edge(Daemon):
             f"    option httpchk GET {health.path}",
             f"    http-check expect status {health.codes}",
             f"    default-server check port {health.port} {every}",
+            *(["    default-server send-proxy-v2"] if listening.proxied else []),
+            *(["    default-server check-send-proxy"] if health.proxied else []),
             f"    default-server rise {health.rise} fall {health.fall}",
             "    default-server on-marked-down shutdown-sessions",
             # Of a default-server, HAProxy 2.6 takes no namespace over.

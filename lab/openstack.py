@@ -165,6 +165,7 @@ def _listening(service: Any, listeners: Sequence[Mapping[str, str]]) -> Iterator
                 rise=monitor.max_retries,
                 fall=monitor.max_retries_down,
             ),
+            proxied=pool.protocol == "PROXYV2",
         )
 
 

@@ -57,6 +57,7 @@ class Health:
         port: where it asks.
         path: what it asks for, by HTTP.
         codes: the answers that mean so, such as "200" or "200-399".
+        proxied: whether a question begins with a header of the PROXY protocol.
         every: time between two questions.
         timeout: how long an answer may take.
         rise: good answers until a target is fit.
@@ -71,6 +72,7 @@ class Health:
     timeout: timedelta
     rise: int
     fall: int
+    proxied: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +83,14 @@ class Listening:
         port: where clients connect.
         targets: where they are led.
         health: how targets are asked.
+        proxied: whether a connection to a target begins with a header of the PROXY protocol.
 
     """
 
     port: int
     targets: Sequence[Target]
     health: Health
+    proxied: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from crossgate import (
     FileError,
     Gateway,
+    GrpcCheck,
     Scaling,
     Step,
     Steps,
@@ -302,12 +303,82 @@ def test_a_file_says_targets_and_steps(tmp_path):
     )
 
 
+def test_a_file_says_how_many_clients_a_listener_takes(tmp_path):
+    limits = {"max_connections": 5000, "per_source": 20, "rate": 5, "accept_proxy": True}
+    data = changed("listeners", value=[GOOD["listeners"][0] | limits])
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    (listener,) = gateway_file.read(write(tmp_path, data)).listeners
+    assert {name: getattr(listener, name) for name in limits} == limits
+
+
 def test_a_file_says_what_a_machine_takes_and_how_long_others_wait(tmp_path):
     data = changed("services", 0, "max_connections", value=100)
     data["listeners"][0]["queue"] = "10s"
     Draft202012Validator(gateway_file.json_schema()).validate(data)
     (listener,) = gateway_file.read(write(tmp_path, data)).listeners
     assert (listener.to.max_connections, listener.queue) == (100, timedelta(seconds=10))
+
+
+def web(**more):
+    data = changed("services", 0, "protocol", value="http")
+    data["services"][0].update(name="web", check={"type": "http"})
+    data["services"].append(data["services"][0] | {"name": "api"})
+    data["listeners"] = [{"port": 80, "to": "web", "mode": "http", **more}]
+    return data
+
+
+def test_a_file_says_which_requests_go_where(tmp_path, stack, synth):
+    routes = [{"host": "api.example.org", "path": "/v1", "to": "api"}]
+    page = "<script>let a = `${b}`</script>"
+    data = web(routes=routes, keep_alive="30s", maintenance=page)
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    (listener,) = gateway_file.read(write(tmp_path, data)).listeners
+    assert [(r.host, r.path, r.to.name) for r in listener.routes] == [
+        ("api.example.org", "/v1", "api")
+    ]
+    assert (listener.to.name, listener.keep_alive) == ("web", timedelta(seconds=30))
+    assert listener.maintenance == page
+    Gateway.from_file(stack, "gw", write(tmp_path, data))
+    assert "web-80" in str(synth()["locals"])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (
+            web(routes=[{"path": "/v1", "to": "apy"}]),
+            "listeners[0].routes[0].to: leads to a service that nobody runs",
+        ),
+        (web(routes=[{"to": "api"}]), "listeners[0].routes[0]: matches every request"),
+        (
+            web(routes=[{"path": "/a", "to": "api"}, {"path": "/a/", "to": "web"}]),
+            "listeners[0]: routes[1] matches the same requests as routes[0]",
+        ),
+        (
+            web(routes=[{"path": "/a", "to": "api"}], mode="tcp"),
+            "listeners[0]: says routes, which only HTTP has",
+        ),
+        (web(routes=[{"path": "a", "to": "api"}]), "listeners[0].routes[0].path: "),
+        (
+            changed("listeners", 0, "mode", value="http"),
+            "listeners[0]: Listener(9000): the service 'api' does not speak HTTP",
+        ),
+        (web(keep_alive="${x}"), "listeners[0].keep_alive: "),
+    ],
+)
+def test_a_wrong_route_names_its_place_in_the_file(tmp_path, data, says):
+    with pytest.raises(FileError) as caught:
+        gateway_file.read(write(tmp_path, data))
+    assert str(caught.value).startswith(f"gateway.json: {says}")
+
+
+def test_a_file_says_how_a_service_is_known_to_work(tmp_path):
+    data = changed("services", 0, "check", value={"type": "grpc", "service": "shop.v1.Orders"})
+    data["services"][0]["agent_port"] = 9191
+    Draft202012Validator(gateway_file.json_schema()).validate(data)
+    (read,) = gateway_file.read(write(tmp_path, data)).services
+    assert read.service.check == GrpcCheck(service="shop.v1.Orders")
+    assert read.service.agent_port == 9191
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The examples of some pages synthesize, going on from the smallest stack of the README."""
+"""The examples of the pages synthesize, going on from the smallest stack of the README."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import pytest
 
 from tools.toolbox import ROOT
 
-PAGES = [*sorted((ROOT / "docs" / "groups").glob("*.md")), ROOT / "docs" / "watching.md"]
+PAGES = [
+    *sorted((ROOT / "docs" / "groups").glob("*.md")),
+    ROOT / "docs" / "checks.md",
+    ROOT / "docs" / "listeners.md",
+    ROOT / "docs" / "watching.md",
+]
 IMPORTS = "from datetime import time, timedelta\nfrom crossgate import *\n"
 
 

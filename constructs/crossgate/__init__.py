@@ -19,7 +19,7 @@ from crossgate.errors import (
     ToolError,
 )
 from crossgate.model.capacity import Capacity
-from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.check import GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.grant import Grant
 from crossgate.model.health import Health
 from crossgate.model.listener import Listener
@@ -27,6 +27,7 @@ from crossgate.model.machine import Image, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.net import ANYWHERE, Ports
 from crossgate.model.rollout import InstanceRefresh, Leave, ReplaceGroup
+from crossgate.model.route import Route
 from crossgate.model.scaling import Scaling, Step, Steps
 from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
@@ -85,6 +86,7 @@ __all__ = [
     "Gateway",
     "Grant",
     "GroupPlan",
+    "GrpcCheck",
     "HAProxy",
     "HAProxyNodes",
     "Healing",
@@ -110,6 +112,7 @@ __all__ = [
     "Reference",
     "RefusedError",
     "ReplaceGroup",
+    "Route",
     "Scaling",
     "Scheduled",
     "Seen",

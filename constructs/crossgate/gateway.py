@@ -218,11 +218,12 @@ def _scale(group: AutoScalingGroup, scaling: PerCloud[Sequence[Scaling | Steps]]
 
 def _refuse_unknown(listeners: Sequence[Listener], names: Sequence[str], path: str) -> None:
     for listener in listeners:
-        if listener.to.name not in names:
-            raise ConfigError(
-                f"a listener leads to the service {listener.to.name!r}, which nobody runs",
-                path=f"{path}: listeners",
-                got=f"port {listener.port} to {listener.to.name!r}",
-                want=f"one of {', '.join(names) or 'no service at all'}",
-                do=f"add GroupPlan(service={listener.to.name}) to services=",
-            )
+        for service in listener.services:
+            if service.name not in names:
+                raise ConfigError(
+                    f"a listener leads to the service {service.name!r}, which nobody runs",
+                    path=f"{path}: listeners",
+                    got=f"port {listener.port} to {service.name!r}",
+                    want=f"one of {', '.join(names) or 'no service at all'}",
+                    do=f"add GroupPlan(service={service.name}) to services=",
+                )

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pydantic
 
 from crossgate.errors import ConfigError, FileError, SynthesisError
+from crossgate.gateway_listeners import ListenerEntry
 from crossgate.gateway_text import parse, text_problems
 from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
-from crossgate.model.listener import Listener, ListenerFields
 from crossgate.model.machine import Machine
 from crossgate.model.market import Market, OnDemand
 from crossgate.model.names import Label
@@ -28,6 +28,7 @@ from crossgate.model.value import Many, Table, problems, value
 from crossgate.plans import Role, plan_class, plan_types
 
 if TYPE_CHECKING:
+    from crossgate.model.listener import Listener
     from crossgate.plans import BalancerPlan, CloudPlan, DiscoveryPlan
 
 # The stack and the gateway; a part of the gateway is the third name of a construct path.
@@ -89,18 +90,6 @@ class ServiceEntry(Service):
     def bare(self) -> Service:
         """Return the service without its machines."""
         return Service(**{f.name: getattr(self, f.name) for f in fields(Service)})
-
-
-@value
-class ListenerEntry(ListenerFields):
-    """A TCP port of the balancers that leads to one service.
-
-    Attributes:
-        to: the service's name.
-
-    """
-
-    to: Label
 
 
 @value
@@ -210,17 +199,13 @@ def read(path: Path) -> GatewayRead:
         raise AssertionError  # _raise raised: a file without a root has problems
     services = [_service(entry, list(root.clouds)) for entry in root.services]
     by_name = {entry.service.name: entry.service for entry in services}
+    listeners = _listeners(root.listeners, by_name, found)
+    _raise(path, found)
     return GatewayRead(
         path=path,
         clouds=clouds,
         services=services,
-        listeners=[
-            Listener(
-                to=by_name[entry.to],
-                **{f.name: getattr(entry, f.name) for f in fields(ListenerFields)},
-            )
-            for entry in root.listeners
-        ],
+        listeners=listeners,
         discovery=discovery,
         balancer=balancer,
         tags=root.tags,
@@ -313,16 +298,31 @@ def _crossed(root: GatewayFile) -> list[ConfigError]:
                     "one port is taken twice", path=f"listeners[{number}].port", got=listener.port
                 )
             )
-        if listener.to not in names:
-            found.append(
-                ConfigError(
-                    "leads to a service that nobody runs",
-                    path=f"listeners[{number}].to",
-                    got=listener.to,
-                    want=" or ".join(names),
-                )
+        leads = [("to", listener.to)]
+        leads += [(f"routes[{place}].to", route.to) for place, route in enumerate(listener.routes)]
+        found += [
+            ConfigError(
+                "leads to a service that nobody runs",
+                path=f"listeners[{number}].{place}",
+                got=name,
+                want=" or ".join(names),
             )
+            for place, name in leads
+            if name not in names
+        ]
     return found
+
+
+def _listeners(
+    entries: Sequence[ListenerEntry], services: Mapping[str, Service], found: list[ConfigError]
+) -> list[Listener]:
+    made = []
+    for number, entry in enumerate(entries):
+        try:
+            made.append(entry.resolved(services))
+        except ConfigError as error:
+            found.append(error.at(f"listeners[{number}]"))
+    return made
 
 
 def _service(entry: ServiceEntry, clouds: Sequence[str]) -> ServiceRead:

@@ -20,7 +20,9 @@ _MOST_VALUES = 100_000
 _LARGEST = 2**63
 _HALF = re.compile("[\ud800-\udfff]")
 # What a machine gets as it is: boot documents escape it for Terraform.
-_ESCAPED = re.compile(r"services\[\d+\]\.(command|environment|files)\b")
+_ESCAPED = re.compile(
+    r"(services\[\d+\]\.(command|environment|files)|listeners\[\d+\]\.maintenance)\b"
+)
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -101,7 +103,8 @@ def _problem(item: object, place: str) -> ConfigError | None:
             "holds ${ or %{, which Terraform would evaluate",
             path=place,
             got=item,
-            want="plain text; only command, environment and files of a service may hold these",
+            want="plain text; only command, environment and files of a service, and the "
+            "maintenance page of a listener, may hold these",
         )
     return None
 

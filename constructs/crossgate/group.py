@@ -319,13 +319,14 @@ class AutoScalingGroup(Construct):
 
 def _refuse_taken(service: Service, discovery: Discovery | None, path: str) -> None:
     taken = {_SSH_PORT, *(discovery.taken_ports if discovery else ())}
-    if service.port in taken:
-        raise ConfigError(
-            "the service's port is taken on the machine",
-            path=f"{path}: service",
-            got=service.port,
-            want=f"a port other than {', '.join(map(str, sorted(taken)))}",
-        )
+    for port, what in ((service.port, "service's port"), (service.agent_port, "agent's port")):
+        if port in taken:
+            raise ConfigError(
+                f"the {what} is taken on the machine",
+                path=f"{path}: service",
+                got=port,
+                want=f"a port other than {', '.join(map(str, sorted(taken)))}",
+            )
 
 
 _SSH_PORT = 22

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -156,6 +156,11 @@ class EntrySpec:
         health_port: TCP port on which a balancer says whether it is fit.
         health_path: HTTP path that is asked there.
         reservation: the machines behind it.
+        proxied: those of the ports on which a balancer wants a header of the PROXY protocol,
+            version 2, before anything else.
+        proxied_health_port: where the same path is asked behind such a header; for clouds whose
+            questions about a port begin as its connections do. None where no port is `proxied`.
+        by_source: those of the ports on which a balancer counts what each client's address opens.
 
     """
 
@@ -164,6 +169,9 @@ class EntrySpec:
     health_port: int
     health_path: str
     reservation: Reservation
+    proxied: Collection[int] = ()
+    proxied_health_port: int | None = None
+    by_source: Collection[int] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -153,6 +153,28 @@ def test_it_builds_an_entry_that_lets_ranges_in(cloud, stack, synth):
     synth()
 
 
+def test_it_writes_the_header_that_a_port_wants_or_refuses_it(cloud, stack, synth):
+    spec = EntrySpec(
+        name="test-edge",
+        ports=(9000, 9001),
+        health_port=8405,
+        health_path="/healthz",
+        reservation=machines(cloud, stack, count=2, name="test-edge").reservation,
+        proxied=(9000,),
+        proxied_health_port=8408,
+        by_source=(9000,),
+    )
+    refusals = cloud.refusals(spec)
+    if refusals:
+        assert "PROXY" in str(refusals[0])
+        assert refusals[0].do
+        return
+    cloud.entry(stack, "entry", spec)
+    made = synth()
+    if not isinstance(cloud, NullCloud):
+        assert str(made).lower().replace("_", "").count("proxy") == 1
+
+
 def test_a_group_without_discovery_stands_alone(cloud, stack, api, synth):
     group = AutoScalingGroup(stack, "api", clouds=[cloud], service=api, capacity=SIZE)
     assert group.ids[cloud]

@@ -66,18 +66,40 @@ class ThriftCheck(_Timing):
     """A Thrift call without arguments is answered with a reply (an exception fails the check).
 
     A server that accepts connections and answers nothing is found this way, which a TCP check
-    never does. The call must be in the service's IDL.
+    never does. The call must be in the service's IDL. Balancers make it; Consul, which knows no
+    Thrift, connects.
 
     Attributes:
         call: the name of the method; default "ping".
         transport: `buffered` (the default of Thrift's servers) or `framed`.
+        protocol: `binary` (strict, the default of Thrift's servers) or `compact`.
 
     """
 
     type: Literal["thrift"] = "thrift"
     call: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,127}$")] = "ping"
     transport: Literal["buffered", "framed"] = "buffered"
+    protocol: Literal["binary", "compact"] = "binary"
 
 
-Check = Annotated[TcpCheck | HttpCheck | ThriftCheck, pydantic.Field(discriminator="type")]
+@value
+class GrpcCheck(_Timing):
+    """`grpc.health.v1.Health/Check` is answered with SERVING; `every`, `timeout` as for `TcpCheck`.
+
+    That is the standard health service, which gRPC's libraries bring. Balancers and Consul both
+    call it, over HTTP/2 without TLS.
+
+    Attributes:
+        service: whose health is asked for, such as "shop.v1.Orders"; default "", which is the
+            server as a whole.
+
+    """
+
+    type: Literal["grpc"] = "grpc"
+    service: Annotated[str, pydantic.Field(pattern=r"^([A-Za-z_][A-Za-z0-9_.-]{0,99})?$")] = ""
+
+
+Check = Annotated[
+    TcpCheck | HttpCheck | ThriftCheck | GrpcCheck, pydantic.Field(discriminator="type")
+]
 """Any check of a service."""

@@ -1,13 +1,27 @@
-"""Where clients connect, and to which service they are led."""
+"""Where clients connect, and to which services they are led."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import timedelta
+from typing import Annotated, Literal
 
+import pydantic
+
+from crossgate.errors import ConfigError
 from crossgate.model.net import Port, ipv4_network
+from crossgate.model.route import Route, RouteFields
 from crossgate.model.service import Service
 from crossgate.model.units import Duration
 from crossgate.model.value import Many, value
+
+# Of what an HTTP listener may say beside `mode`.
+_HTTP_ONLY = ("routes", "request", "keep_alive", "maintenance")
+_Number = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
+_SPOKEN = ("http", "grpc")
+_MOST_PAGE_BYTES = 12 * 1024
+"""HAProxy answers from one buffer of 16 KiB, in which the head has a place too."""
 
 
 @value
@@ -16,34 +30,147 @@ class ListenerFields:
 
     Attributes:
         port: where clients connect.
+        mode: `tcp` (default) passes connections on as they are; `http` reads requests, so that
+            `routes` may part them. Whoever sent one stands last in its `X-Forwarded-For`.
+        accept_proxy: whether connections arrive with a header of the PROXY protocol, which says
+            from where the client came: the entries are told to write it, the balancers to want it.
+            Default False. See docs/listeners.md for what each cloud does, and before changing it.
         idle: how long a connection may be silent before it is closed; must be longer than the
             longest call. Default one hour.
         queue: how long a client waits for a machine that has room, where the service has
             `max_connections`; then its connection is closed. One that leaves earlier waits no
             longer. Default 30 seconds.
+        request: how long the head of a request may take to arrive (`mode="http"`); default
+            10 seconds.
+        keep_alive: how long a connection may stay open without a request after the last one
+            (`mode="http"`); default one minute.
+        maintenance: the page, in HTML, that is shown with status 503 while no machine of a service
+            works (`mode="http"`); at most 12 KiB. Default: HAProxy's own.
+        max_connections: how many clients may be connected at a time, above which new ones wait
+            until somebody leaves; each balancer keeps to its part of it, rounded up. Default None:
+            as many as the balancers bear.
+        per_source: how many connections one source address may have at a time, at each balancer;
+            further ones are closed at once. Default None: any number.
+        rate: how many connections one source address may open each second, at each balancer, over
+            ten seconds: a burst of ten times as many passes. Further ones are closed at once, and
+            count too. Default None: any number.
         allow_from: IPv4 ranges that may connect; default: nobody, until
             `connections.allow_from(...)` lets somebody in.
+
+    Raises:
+        ConfigError: a range is none, a TCP listener says what only HTTP has, or the page is too
+            long.
 
     """
 
     port: Port
+    mode: Literal["tcp", "http"] = "tcp"
+    accept_proxy: bool = False
     idle: Duration = timedelta(hours=1)
     queue: Duration = timedelta(seconds=30)
+    request: Duration = timedelta(seconds=10)
+    keep_alive: Duration = timedelta(minutes=1)
+    maintenance: Annotated[str, pydantic.Field(pattern=r"^[^\x00]+$")] | None = None
+    max_connections: _Number | None = None
+    per_source: _Number | None = None
+    rate: Annotated[int, pydantic.Field(ge=1, le=100_000)] | None = None
     allow_from: Many[str] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is no range."""
+        """Refuse what is no range, and what another mode would need."""
+        path = f"Listener({self.port})"
         for source in self.allow_from:
-            ipv4_network(source, f"Listener({self.port}): allow_from")
+            ipv4_network(source, f"{path}: allow_from")
+        for field in fields(self):
+            said = getattr(self, field.name)
+            if self.mode == "tcp" and field.name in _HTTP_ONLY and said != field.default:
+                raise ConfigError(
+                    f"says {field.name}, which only HTTP has",
+                    path=path,
+                    got=said,
+                    do='write mode="http", or leave it out',
+                )
+        size = len((self.maintenance or "").encode())
+        if size > _MOST_PAGE_BYTES:
+            raise ConfigError(
+                "the maintenance page is longer than HAProxy can answer with",
+                path=path,
+                got=f"{size} bytes",
+                want=f"at most {_MOST_PAGE_BYTES}",
+                do="leave images and styles to a server elsewhere",
+            )
 
 
 @value
 class Listener(ListenerFields):
-    """A TCP port of the balancers that leads to one service.
+    """A TCP port of the balancers that leads to one service, or by routes to several.
 
     Attributes:
-        to: the service; `port`, `idle`, `queue`, `allow_from` as in `ListenerFields`.
+        to: the service; of an HTTP listener, where all requests go that no route matches.
+        routes: requests that go elsewhere (`mode="http"`). The most specific one that matches wins,
+            in whatever order they stand: a whole host before a wildcard before none, then the
+            longest path. What else there is, is in `ListenerFields`.
+
+    Raises:
+        ConfigError: two routes match the same, two services have one name, or an HTTP listener
+            leads to a service of another protocol.
 
     """
 
     to: Service
+    routes: Many[Route] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse routes of which one would never be taken, and services that cannot be told."""
+        super().__post_init__()
+        path = f"Listener({self.port})"
+        refuse_twins(self.routes, path)
+        names = [service.name for service in self.services]
+        for service in self.services:
+            if names.count(service.name) > 1:
+                raise ConfigError(
+                    "two services of its routes have one name",
+                    path=path,
+                    got=service.name,
+                    do="share one Service object, or give the two different names",
+                )
+            if self.mode == "http" and service.protocol not in _SPOKEN:
+                raise ConfigError(
+                    f"the service {service.name!r} does not speak HTTP",
+                    path=path,
+                    got=f'mode="http" to protocol={service.protocol!r}',
+                    do='write mode="tcp", or, if it does, protocol="http" in the service',
+                )
+
+    @property
+    def counts_sources(self) -> bool:
+        """Whether it matters from which address a client comes."""
+        return self.per_source is not None or self.rate is not None
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """Every service that it leads to, once."""
+        found: list[Service] = []
+        for service in (self.to, *(route.to for route in self.routes)):
+            if service not in found:
+                found.append(service)
+        return tuple(found)
+
+
+def refuse_twins(routes: Sequence[RouteFields], path: str) -> None:
+    """Raise where two routes match the same requests.
+
+    Raises:
+        ConfigError: there are two.
+
+    """
+    places = [(route.host, route.prefix) for route in routes]
+    for number, place in enumerate(places):
+        first = places.index(place)
+        if first != number:
+            raise ConfigError(
+                f"routes[{number}] matches the same requests as routes[{first}]",
+                path=path,
+                got=str(routes[number]),
+                want="each host with each path once",
+            )

@@ -107,10 +107,18 @@ class Service:
             server counts in one process. See docs/groups/scaling.md.
         check: how one knows that it works; default by `protocol`: a Thrift `ping`, an HTTP GET of
             `/health`, or a TCP connect.
+        agent_port: a second TCP port, on every address of the machine, on which the service says
+            to every connection in one line how it is ("75%", "drain", "ready", "down", "up"), and
+            closes it: HAProxy's agent-check. Its balancers ask once a second, and the port is open
+            to them alone. Default None: nothing is asked. See docs/checks.md.
+        send_proxy: whether its balancers begin every connection with a header of the PROXY
+            protocol, of version `v1` (text) or `v2` (binary), which says from where the client
+            came. The service must want it. Consul, which cannot write one, only connects then.
+            Default None: none.
 
     Raises:
-        ConfigError: no port, no program, two programs, a name that is no DNS label or is a system
-            service's.
+        ConfigError: no port, no program, two programs, one port twice, a name that is no DNS label
+            or is a system service's.
 
     """
 
@@ -129,6 +137,8 @@ class Service:
     drain: Duration = timedelta(seconds=20)
     max_connections: Annotated[int, pydantic.Field(ge=1)] | None = None
     check: Check | None = None
+    agent_port: Port | None = None
+    send_proxy: Literal["v1", "v2"] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a service that names two programs or none."""
@@ -172,6 +182,13 @@ class Service:
                 want="at most 15 minutes",
             )
         whole_seconds(self.drain, f"{path}: drain")
+        if self.agent_port == self.port:
+            raise ConfigError(
+                "the port of the service's clients says how the service is",
+                path=f"{path}: agent_port",
+                got=self.agent_port,
+                want="another port, on which nothing else is said",
+            )
 
     @property
     def asked(self) -> Check:

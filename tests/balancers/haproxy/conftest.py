@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from crossgate.balancers.haproxy.config import configuration
+from crossgate.balancers.haproxy.document import pages_document
 from crossgate.balancers.haproxy.settings import Layout
 from crossgate.model.text import Text
 from tools import toolbox
@@ -50,6 +51,7 @@ def layout(tmp_path: Path) -> Layout:
         live=str(tmp_path / "live.cfg"),
         login=str(tmp_path / "login"),
         apply=str(tmp_path / "apply"),
+        pages=str(tmp_path / "page"),
         process=str(tmp_path / "process"),
         states=str(tmp_path / "states"),
         chroot=str(tmp_path / "empty"),
@@ -76,6 +78,12 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def write_pages(listeners: Sequence[Listener], layout: Layout) -> None:
+    """Put the listeners' pages where HAProxy reads them."""
+    for _, file in pages_document(listeners, layout=layout).written():
+        Path(file.path).write_text(Text.of(file.text).sample(), encoding="utf-8")
+
+
 @pytest.fixture(name="rendered")
 def _rendered() -> Callable[..., str]:
     """Return what writes a file as discovery would."""
@@ -98,11 +106,17 @@ class HAProxy:
         listeners: Sequence[Listener],
         servers: Mapping[str, Sequence[int]],
     ) -> None:
+        write_pages(listeners, layout)
         self._program = program
         self._layout = layout
+        self.health_port, self.proxied_health_port = free_port(), free_port()
         self._file = rendered(
             configuration(
-                listeners, layout=layout, stats_port=free_port(), health_port=free_port()
+                listeners,
+                layout=layout,
+                stats_port=free_port(),
+                health_port=self.health_port,
+                proxied_health_port=self.proxied_health_port,
             ),
             servers,
         )
@@ -132,12 +146,19 @@ class HAProxy:
 
     def states(self) -> dict[str, tuple[str, str]]:
         """Return the state of each server and what its last check found."""
+        return self._shown("svname")
+
+    def backends(self) -> dict[str, tuple[str, str]]:
+        """Return the same by backend, where each has one server."""
+        return self._shown("pxname")
+
+    def _shown(self, by: str) -> dict[str, tuple[str, str]]:
         with socket.socket(socket.AF_UNIX) as runtime:
             runtime.connect(self._layout.socket)
             runtime.sendall(b"show stat -1 4 -1\n")
             with runtime.makefile() as answer:
                 rows = csv.DictReader(io.StringIO(answer.read()[2:]))
-                return {row["svname"]: (row["status"], row["check_status"]) for row in rows}
+                return {row[by]: (row["status"], row["check_status"]) for row in rows}
 
     def settled(self, *names: str) -> dict[str, str]:
         """Return the servers' states once every check has said yes or no for a while."""

@@ -2,23 +2,26 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossgate.balancers.haproxy.checks import check_lines, quoted
-from crossgate.model.check import Check, HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.check import Check, GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.listener import Listener
 from crossgate.model.service import Service
+from tests.balancers.haproxy.examples import all_named, grpc_server, serving
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 
@@ -54,39 +57,87 @@ def test_any_text_becomes_one_word(text: str, word: str) -> None:
     assert quoted(text) == word
 
 
+def test_a_compact_thrift_check_calls_the_method_in_compact_protocol() -> None:
+    lines = check_lines(service(ThriftCheck(protocol="compact")))
+    assert lines[2:] == (
+        "tcp-check send-binary 8221010470696e6700",
+        "tcp-check expect rbinary ^8241([89A-F].){0,4}[0-7].0470696E67",
+    )
+
+
+@given(st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,127}", fullmatch=True), st.integers(0, 2**31 - 1))
+def test_a_compact_reply_is_known_whatever_its_number(call: str, number: int) -> None:
+    expected = check_lines(service(ThriftCheck(call=call, protocol="compact")))[3].split()[-1]
+    head = varint(number) + varint(len(call)) + call.encode()
+    assert re.match(expected, (b"\x82\x41" + head + b"\0").hex().upper())
+    exception = (b"\x82\x61" + head + b"\0").hex().upper()
+    assert not re.match(expected, exception)
+
+
+def varint(number: int) -> bytes:
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(high) if high else bytes([low])
+
+
+def test_a_grpc_check_asks_the_standard_health_service() -> None:
+    (_, _, sent, _) = check_lines(service(GrpcCheck(service="shop.v1.Orders")))
+    question = bytes.fromhex(sent.split()[-1])
+    assert question.startswith(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    assert b"/grpc.health.v1.Health/Check" in question
+    assert question.endswith(b"\0\0\0\0\x10\x0a\x0eshop.v1.Orders")
+
+
+# What a server of grpc-go said, frame by frame: settings, their acknowledgement, a window, a ping,
+# headers, the message, trailers.
+GRPC_GO = (
+    "000006040000000000000500004000 000000040100000000 00000408000000000000000005"
+    "0000080600000000000204101009 0e0707 00000e010400000001885f8b1d75d0620d263d4c4d6564"
+    "{message} 000018010500000001 40889acac8b21234da8f01304089 9acac8b52542 07317f00"
+).replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ("00000700000000000100000000020801", 1),
+        ("00000700010000000100000000020801", 1),
+        ("00000700000000000100000000020802", 0),
+        ("00000700000000000100000000020800", 0),
+        ("0000050000000000010000000000", 0),
+        ("00000700000000000300000000020801", 0),
+        ("0000070000000000010000000002080", 0),
+    ],
+)
+def test_serving_is_known_among_the_frames_of_an_answer(message: str, found: int) -> None:
+    (_, _, _, expected) = check_lines(service(GrpcCheck()))
+    said = GRPC_GO.format(message=message).upper()
+    assert len(re.findall(expected.split()[-1], said)) == found
+
+
 @contextlib.contextmanager
-def thrift_server(port: int, transport: str, folder: Path, idl: str) -> Iterator[subprocess.Popen]:
-    path = folder / f"{transport}-{port}.thrift"
+def thrift_server(port: int, kind: str, folder: Path, idl: str) -> Iterator[subprocess.Popen]:
+    path = folder / f"{kind}-{port}.thrift"
     path.write_text(idl, encoding="utf-8")
     script = Path(__file__).with_name("thrift_example.py")
-    with path.with_suffix(".log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, script, str(port), transport, path], stderr=log)
-    try:
-        last = time.monotonic() + 10
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            assert process.poll() is None
-            assert time.monotonic() < last
-            time.sleep(0.05)
+    command = (sys.executable, script, str(port), kind, path)
+    with serving(port, *command, log=path.with_suffix(".log")) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait(10)
 
 
 @pytest.mark.live
 @pytest.mark.root
 @pytest.mark.parametrize("transport", ["buffered", "framed"])
+@pytest.mark.parametrize("protocol", ["binary", "compact"])
 def test_a_real_thrift_server_passes_and_others_do_not(
-    running: Callable, free_port: Callable[[], int], tmp_path: Path, transport: str
+    running: Callable, free_port: Callable[[], int], tmp_path: Path, transport: str, protocol: str
 ) -> None:
     good, other, hung, silent = (free_port() for _ in range(4))
-    check = ThriftCheck(transport=transport)
+    check = ThriftCheck(transport=transport, protocol=protocol)
+    kind = f"{transport}-{protocol}"
     with (
-        thrift_server(good, transport, tmp_path, "service Example { void ping() }"),
-        thrift_server(other, transport, tmp_path, "service Example { void pong() }"),
-        thrift_server(hung, transport, tmp_path, "service Example { void ping() }") as stopped,
+        thrift_server(good, kind, tmp_path, "service Example { void ping() }"),
+        thrift_server(other, kind, tmp_path, "service Example { void pong() }"),
+        thrift_server(hung, kind, tmp_path, "service Example { void ping() }") as stopped,
         socket.create_server(("127.0.0.1", silent), backlog=512),
     ):
         listener = Listener(port=free_port(), to=service(check))
@@ -99,8 +150,44 @@ def test_a_real_thrift_server_passes_and_others_do_not(
         assert haproxy.settled(names[2]) == {names[2]: "DOWN"}
         stopped.send_signal(signal.SIGCONT)
         assert haproxy.settled(names[2]) == {names[2]: "UP"}
-    said = (tmp_path / f"{transport}-{good}.log").read_text(encoding="utf-8")
+    said = (tmp_path / f"{kind}-{good}.log").read_text(encoding="utf-8")
     assert said == "", "a check leaves no trace in the server's log"
+
+
+@pytest.mark.live
+@pytest.mark.root
+def test_a_server_of_the_other_thrift_protocol_does_not_pass(
+    running: Callable, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    binary, compact = free_port(), free_port()
+    idl = "service Example { void ping() }"
+    with (
+        thrift_server(binary, "buffered-binary", tmp_path, idl),
+        thrift_server(compact, "buffered-compact", tmp_path, idl),
+    ):
+        check = ThriftCheck(protocol="compact")
+        ports = [binary, compact]
+        haproxy = running([Listener(port=free_port(), to=service(check))], {"api": ports})
+        assert haproxy.settled(*all_named(ports, "__")) == all_named(ports, ["DOWN", "UP"])
+
+
+@pytest.mark.live
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("asked", "state"),
+    [("", "UP"), ("shop.v1.Orders", "UP"), ("shop.v1.Sick", "DOWN"), ("shop.v1.None", "DOWN")],
+)
+def test_a_grpc_server_is_up_while_its_health_service_says_serving(
+    running: Callable, free_port: Callable[[], int], asked: str, state: str
+) -> None:
+    good, silent = free_port(), free_port()
+    with grpc_server(good) as server, socket.create_server(("127.0.0.1", silent), backlog=512):
+        check = GrpcCheck(service=asked)
+        ports = [good, silent]
+        haproxy = running([Listener(port=free_port(), to=service(check))], {"api": ports})
+        assert haproxy.settled(*all_named(ports, "__")) == all_named(ports, [state, "DOWN"])
+        server.send_signal(signal.SIGSTOP)
+        assert haproxy.settled(f"port-{good}") == {f"port-{good}": "DOWN"}
 
 
 class _Health(http.server.BaseHTTPRequestHandler):

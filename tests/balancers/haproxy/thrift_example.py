@@ -1,11 +1,11 @@
-"""A Thrift server of thriftpy2: `thrift_example.py PORT buffered|framed IDL`."""
+"""A Thrift server of thriftpy2: `thrift_example.py PORT TRANSPORT-PROTOCOL IDL`."""
 
 from __future__ import annotations
 
 import sys
 
 import thriftpy2
-from thriftpy2.protocol import TBinaryProtocolFactory
+from thriftpy2.protocol import TBinaryProtocolFactory, TCompactProtocolFactory
 from thriftpy2.rpc import make_server
 from thriftpy2.transport import TBufferedTransportFactory, TFramedTransportFactory
 
@@ -16,13 +16,15 @@ class _Example:
 
 
 if __name__ == "__main__":
-    port, transport, idl = sys.argv[1:]
+    port, kind, idl = sys.argv[1:]
+    transport, protocol = kind.split("-")
+    protocols = {"binary": TBinaryProtocolFactory, "compact": TCompactProtocolFactory}
     factories = {"buffered": TBufferedTransportFactory, "framed": TFramedTransportFactory}
     make_server(
         thriftpy2.load(idl, module_name="example_thrift").Example,
         _Example(),
         "127.0.0.1",
         int(port),
-        proto_factory=TBinaryProtocolFactory(),
+        proto_factory=protocols[protocol](),
         trans_factory=factories[transport](),
     ).serve()

@@ -56,6 +56,29 @@ def token_of_list(stack):
     return data.ids
 
 
+def test_the_header_of_the_proxy_protocol_is_written_for_the_port_that_wants_it(stack, api, synth):
+    aws = cloud(stack)
+    consul = ConsulServers(stack, "consul", clouds=[aws])
+    AutoScalingGroup(stack, "api", clouds=[aws], service=api, discovery=consul)
+    listeners = [Listener(port=9000, to=api, accept_proxy=True), Listener(port=9001, to=api)]
+    HAProxyNodes(stack, "lb", clouds=[aws], discovery=consul, listeners=listeners)
+    made = synth()["resource"]
+    groups = {group["port"]: group for group in made["aws_lb_target_group"].values()}
+    assert groups[9000]["proxy_protocol_v2"] is True
+    assert "proxy_protocol_v2" not in groups[9001]
+    # AWS writes it before its own questions about these targets too.
+    assert {port: group["health_check"]["port"] for port, group in groups.items()} == {
+        9000: "8408",
+        9001: "8405",
+    }
+    opened = [
+        rule["from_port"]
+        for rule in made["aws_vpc_security_group_ingress_rule"].values()
+        if "health checks" in rule["description"]
+    ]
+    assert sorted(opened) == [8405, 8408]
+
+
 @pytest.mark.parametrize("kind", ["aws_lb", "aws_autoscaling_group", "aws_eip"])
 def test_what_needs_the_world_waits_for_every_part_of_the_way(stack, api, synth, kind):
     gateway(stack, cloud(stack), api)

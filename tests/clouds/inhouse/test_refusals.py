@@ -208,6 +208,14 @@ def test_a_second_entry_at_the_shared_address(stack):
     assert "leads to other balancers" in refused(cloud, entry_spec(second))
 
 
+def test_a_header_that_nobody_would_write(stack):
+    cloud = rack(stack)
+    machines = machines_spec(cloud, stack, count=2)
+    said = refused(cloud, entry_spec(machines, proxied=(9000,), proxied_health_port=8408))
+    assert "nothing writes a header of the PROXY protocol before port 9000" in said
+    assert "the balancers see the clients' own addresses" in said
+
+
 def test_an_entry_has_the_ports_of_its_listeners_only(stack):
     cloud = rack(stack)
     entry = cloud.entry(stack, "entry", entry_spec(machines_spec(cloud, stack, count=2)))

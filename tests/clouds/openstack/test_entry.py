@@ -136,3 +136,19 @@ def test_ranges_are_in_octavias_own_order(stack, synth):
         "198.51.100.0/24",
         "9.0.0.0/24",
     ]
+
+
+def test_the_header_of_the_proxy_protocol_is_written_for_the_port_that_wants_it(stack, synth):
+    cloud = by_ids(stack)
+    spec = entry_spec(cloud, stack, proxied=(9001,), proxied_health_port=8408)
+    cloud.entry(stack, "entry", spec)
+    made = synth()
+    protocols = {
+        port: named(made, "openstack_lb_pool_v2", f"test-edge-{port}")["protocol"]
+        for port in (9000, 9001)
+    }
+    assert protocols == {9000: "TCP", 9001: "PROXYV2"}
+    # Octavia asks without it.
+    members = str(made["resource"]["openstack_lb_members_v2"])
+    assert "8405" in members
+    assert "8408" not in members

@@ -48,7 +48,7 @@ VARIANTS = {
 def whole(stack, **changes):
     """Build one of everything, with disks on the flavor and on volumes."""
     cloud = by_ids(stack, **changes)
-    spec = entry_spec(cloud, stack)
+    spec = entry_spec(cloud, stack, proxied=(9001,))
     own = spec.reservation.firewalls[0]
     entry = cloud.entry(stack, "entry", spec)
     entry.allow(IPv4Network("198.51.100.0/24"), 9000)

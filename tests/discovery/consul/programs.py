@@ -56,6 +56,14 @@ class Consul:
             response = connection.getresponse()
             assert response.status == 200, response.read()
 
+    def checks(self) -> dict[str, tuple[str, str]]:
+        """Return how the checks of the agent's services are, and what each has said."""
+        connection = http.client.HTTPConnection(self.address, timeout=5)
+        with contextlib.closing(connection):
+            connection.request("GET", "/v1/agent/checks")
+            checks = json.load(connection.getresponse()).values()
+        return {one["ServiceName"]: (one["Status"], one["Output"]) for one in checks}
+
     def register(self, node: str, address: str, id: str, port: int, status: str) -> None:
         check = {
             "Node": node,
@@ -74,15 +82,15 @@ class Consul:
 
 
 @contextlib.contextmanager
-def running_consul() -> Iterator[Consul]:
-    """Run a Consul, for as long as it is needed."""
-    http_port = _free_port()
-    ports = {name: _free_port() for name in ("server", "serf-lan", "serf-wan")}
+def running_consul(*more: str) -> Iterator[Consul]:
+    """Run a Consul, for as long as it is needed; `more` are words of its command line."""
+    http_port = free_port()
+    ports = {name: free_port() for name in ("server", "serf-lan", "serf-wan")}
     process = subprocess.Popen(
         [
             toolbox.program("consul"), "agent", "-dev", "-bind=127.0.0.1", "-log-level=error",
             f"-http-port={http_port}", "-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1",
-            *(f"-{name}-port={port}" for name, port in ports.items()),
+            *(f"-{name}-port={port}" for name, port in ports.items()), *more,
         ],
         env=toolbox.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -122,6 +130,6 @@ def rendered(folder: Path, template: str, address: str, *, left: str, right: str
     return made.read_bytes().decode()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])

@@ -21,7 +21,7 @@ from crossgate.discovery.consul.settings import (
     Versions,
 )
 from crossgate.errors import ConfigError
-from crossgate.model.check import HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.check import GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.service import Service
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses, Tagged
@@ -55,6 +55,7 @@ SERVICES = [
         ("api", 9190, ThriftCheck(call="isUp", transport="framed")),
         ("web", 8080, HttpCheck(path="/health?a=%20\"'${x}")),
         ("raw", 7000, TcpCheck()),
+        ("orders", 7001, GrpcCheck(service="shop.v1.Orders")),
     )
 ]
 
@@ -238,9 +239,9 @@ def leaving(document: Document) -> str:
 
 def test_a_machine_leaves_the_lists_before_its_services_stop() -> None:
     text = leaving(client())
-    assert "After=consul.service api.service web.service raw.service\n" in text
+    assert "After=consul.service api.service web.service raw.service orders.service\n" in text
     assert "ExecStop=/bin/sh /usr/local/lib/crossgate/leave\n" in text
-    assert "TimeoutStopSec=75\n" in text  # three services of 20 seconds, and its own 15
+    assert "TimeoutStopSec=95\n" in text  # four services of 20 seconds, and its own 15
 
 
 def test_leaving_waits_until_the_lists_are_without_it_then_for_its_connections() -> None:

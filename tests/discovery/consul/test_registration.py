@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from crossgate.discovery.consul.registration import check, definition, registration
 from crossgate.errors import ConfigError
-from crossgate.model.check import Check, HttpCheck, TcpCheck, ThriftCheck
+from crossgate.model.check import Check, GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.service import Service
+from crossgate.model.text import Text
+from tests.balancers.haproxy.examples import grpc_server
+from tests.discovery.consul.programs import free_port, running_consul
 
 
 def service(check: Check) -> Service:
@@ -29,6 +34,37 @@ def test_an_http_check_asks_for_the_path() -> None:
 def test_a_thrift_check_says_what_consul_cannot_see() -> None:
     assert "'isUp'" in str(check(service(ThriftCheck(call="isUp")))["notes"])
     assert "notes" not in check(service(TcpCheck()))
+
+
+@pytest.mark.parametrize(("asked", "target"), [("", ""), ("shop.v1.Orders", "/shop.v1.Orders")])
+def test_a_grpc_check_is_made_by_consul_itself(asked: str, target: str) -> None:
+    found = check(service(GrpcCheck(service=asked)))
+    assert found["grpc"] == f"127.0.0.1:9190{target}"
+    assert not {"tcp", "http", "notes"} & set(found)
+
+
+@pytest.mark.live
+def test_the_real_consul_calls_the_health_service(tmp_path: Path) -> None:
+    """Consul calls by grpc-go: so the server of these tests is one of gRPC's indeed."""
+    port = free_port()
+    asked = {"all": "", "orders": "shop.v1.Orders", "sick": "shop.v1.Sick", "none": "shop.v1.None"}
+    for name, of in asked.items():
+        named = Service(name=name, port=port, command=["/x"], check=GrpcCheck(service=of))
+        file = registration(named)
+        (tmp_path / f"{name}.json").write_text(Text.of(file.text).sample(), encoding="utf-8")
+    with grpc_server(port), running_consul(f"-config-dir={tmp_path}") as consul:
+        # A check that has said nothing yet is critical too, and says no more than that.
+        last = time.monotonic() + 15
+        while not all(said for _, said in consul.checks().values()):
+            assert time.monotonic() < last
+            time.sleep(0.1)
+        seen = consul.checks()
+    assert {name: status for name, (status, _) in seen.items()} == {
+        "all": "passing",
+        "orders": "passing",
+        "sick": "critical",
+        "none": "critical",
+    }
 
 
 def test_times_are_those_of_the_check() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from crossgate.balancers.haproxy.config import backend, limits
+from crossgate.balancers.haproxy.listening import backend, limits, page_path
 from crossgate.balancers.haproxy.settings import LAYOUT, LOG_PORT, Layout
 from crossgate.boot.document import Document, File
 from crossgate.boot.metrics import METRICS_USER
@@ -70,6 +70,18 @@ def haproxy_document(
     )
 
 
+def pages_document(listeners: Sequence[Listener], *, layout: Layout = LAYOUT) -> Document:
+    """Return the pages that HAProxy shows for listeners of which no machine works."""
+    return Document(
+        label="haproxy-pages",
+        files=[
+            File(page_path(listener, layout), listener.maintenance)
+            for listener in listeners
+            if listener.maintenance is not None
+        ],
+    )
+
+
 def figures_document(
     listeners: Sequence[Listener],
     watch: Watch | None,
@@ -89,11 +101,14 @@ def figures_document(
         layout: where the files lie.
 
     """
-    most = limits(listeners, balancers)
     settings = {
         "every": _FIGURES_SECONDS,
-        "limits": {backend(one): most[one.port] for one in listeners if one.port in most},
-        "service_of": {backend(listener): listener.to.name for listener in listeners},
+        "limits": limits(listeners, balancers),
+        "service_of": {
+            backend(listener, service): service.name
+            for listener in listeners
+            for service in listener.services
+        },
         "master": layout.master,
         "socket": layout.socket,
         "watch": list(watch.program) if watch else [],
@@ -139,7 +154,7 @@ def seen_document(
         "counts": layout.counts,
         "master": layout.master,
         "metrics": f"/run/{name}/metrics.prom",
-        "listeners": [backend(listener) for listener in listeners],
+        "listeners": [backend(listener, listener.to) for listener in listeners],
         "log_port": LOG_PORT,
         # A note that nobody writes: only a leader that others follow says that there is none.
         "discovery": [*watch.program, "recall", "metrics"],

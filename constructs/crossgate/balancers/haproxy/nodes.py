@@ -10,9 +10,16 @@ from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import (
     figures_document,
     haproxy_document,
+    pages_document,
     seen_document,
 )
-from crossgate.balancers.haproxy.settings import HEALTH_PATH, HEALTH_PORT, STATS_PORT, Seen
+from crossgate.balancers.haproxy.settings import (
+    HEALTH_PATH,
+    HEALTH_PORT,
+    PROXIED_HEALTH_PORT,
+    STATS_PORT,
+    Seen,
+)
 from crossgate.boot.document import Document
 from crossgate.boot.metrics import LOOPBACK_METRICS_PORT, METRICS_USER, metrics_document
 from crossgate.connections import Connections
@@ -89,6 +96,10 @@ class HAProxyNodes(Construct):
         )
         checked(Seen, seen, argument="seen", path=path)
         taken = {*_RESERVED_PORTS, *discovery.taken_ports}
+        listeners = checked_many(Listener, listeners, argument="listeners", path=path)
+        proxied = [listener.port for listener in listeners if listener.accept_proxy]
+        health_ports = [HEALTH_PORT, *([PROXIED_HEALTH_PORT] if proxied else [])]
+        taken.update(health_ports)
         self.listeners = _checked_listeners(listeners, taken, path)
         boot = checked_many(Document, boot, argument="boot", path=path)
         marks = checked_tags(tags, path)
@@ -122,7 +133,9 @@ class HAProxyNodes(Construct):
         deaf = {LOOPBACK_METRICS_PORT} if shown else {LOOPBACK_METRICS_PORT, STATS_PORT}
         listening = taken - deaf | {listener.port for listener in self.listeners}
         answers = None if boot else listening
-        self.connections = Connections(path, admin_ports=(STATS_PORT, HEALTH_PORT), answers=answers)
+        self.connections = Connections(
+            path, admin_ports=(STATS_PORT, *health_ports), answers=answers
+        )
         self.entries: dict[Cloud, Entry] = {}
         children = {cloud: Construct(self, cloud.name) for cloud in self.clouds}
         entries: dict[Cloud, EntrySpec] = {}
@@ -138,6 +151,9 @@ class HAProxyNodes(Construct):
                 ports=tuple(listener.port for listener in self.listeners),
                 health_port=HEALTH_PORT,
                 health_path=HEALTH_PATH,
+                proxied=proxied,
+                by_source=[one.port for one in self.listeners if one.counts_sources],
+                proxied_health_port=PROXIED_HEALTH_PORT if proxied else None,
                 reservation=reservation,
                 tags=marks,
             )
@@ -160,6 +176,7 @@ class HAProxyNodes(Construct):
                 discovery.keep(cloud, file),
                 *self._figures(cloud, discovery, at_once),
                 *(self._metrics(discovery) if seen.metrics else ()),
+                *self._pages(),
                 *boot,
             )
             specs[cloud] = MachinesSpec(
@@ -187,12 +204,13 @@ class HAProxyNodes(Construct):
                 description=f"Where clients of {path} connect in {cloud.name}",
             )
         for listener in self.listeners:
-            discovery.balances(listener.to, self.connections)
+            for service in listener.services:
+                discovery.balances(service, self.connections)
             for source in listener.allow_from:
                 self.connections.allow_from(source, port=listener.port)
 
     def _figures(self, cloud: Cloud, discovery: Discovery, balancers: int) -> list[Document]:
-        limited = any(listener.to.max_connections for listener in self.listeners)
+        limited = any(s.max_connections for one in self.listeners for s in one.services)
         if not (limited or cloud.needs_figures):
             return []
         watch = discovery.watch if cloud.needs_figures else None
@@ -205,11 +223,14 @@ class HAProxyNodes(Construct):
             metrics_document(pages=discovery.metrics),
         )
 
+    def _pages(self) -> list[Document]:
+        shown = any(listener.maintenance is not None for listener in self.listeners)
+        return [pages_document(self.listeners)] if shown else []
+
 
 def _checked_listeners(
-    listeners: Sequence[Listener], taken: Collection[int], path: str
+    listeners: tuple[Listener, ...], taken: Collection[int], path: str
 ) -> tuple[Listener, ...]:
-    listeners = checked_many(Listener, listeners, argument="listeners", path=path)
     if not listeners:
         raise ConfigError(
             "leads nowhere", path=path, got=[], want="listeners=[Listener(port=9000, to=api)]"

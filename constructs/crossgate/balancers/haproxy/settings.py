@@ -14,6 +14,9 @@ STATS_PORT = METRICS_PORT
 HEALTH_PORT = 8405
 """Where an entry asks whether this balancer is fit."""
 
+PROXIED_HEALTH_PORT = 8408
+"""The same behind a header of the PROXY protocol; only where a listener wants that header."""
+
 HEALTH_PATH = "/healthz"
 """What an entry asks for; answered with 200 while HAProxy serves its listeners."""
 
@@ -48,6 +51,7 @@ class Layout:
         live: what HAProxy runs with: the last file that passed its own check.
         login: the stats page's `user:password`, readable by root only.
         apply: the script that makes a staged file the live one.
+        pages: how the names of pages begin that are shown when no machine works.
         process: the program that carries sockets and servers' states over to the next process.
         figures: the program that looks at all processes: keeps servers to their limits, and tells
             the cluster how many connections each service has.
@@ -66,6 +70,7 @@ class Layout:
     live: str = "/etc/haproxy/live.cfg"
     login: str = "/etc/haproxy/stats.login"
     apply: str = "/usr/local/sbin/haproxy-apply"
+    pages: str = "/etc/haproxy/maintenance"
     process: str = "/usr/local/lib/crossgate/haproxy_process.py"
     figures: str = "/usr/local/lib/crossgate/haproxy_figures.py"
     figures_settings: str = "/etc/crossgate/haproxy-figures.json"
@@ -99,6 +104,7 @@ class Timing:
         rise: good checks until it is up.
         unacknowledged: data sent to a server and not acknowledged for this long ends the session.
             Old workers check nothing after a reload, so this is what frees their sessions.
+        agent: time between two questions to a service's agent, where it has one.
 
     """
 
@@ -110,6 +116,7 @@ class Timing:
     fall: int = 2
     rise: int = 2
     unacknowledged: timedelta = timedelta(milliseconds=400)
+    agent: timedelta = timedelta(seconds=1)
 
 
 LAYOUT = Layout()

@@ -76,12 +76,13 @@ class AwsEntry:
         self.target_groups = [
             self._listen(cloud, scope, spec, balancer, port) for port in self.ports
         ]
-        self._firewall.allow_range(
-            cloud.placement.cidr,
-            Ports(first=spec.health_port, last=spec.health_port),
-            why="health checks of the load balancer",
-            label="network",
-        )
+        for port in sorted({_asked(spec, port) for port in self.ports}):
+            self._firewall.allow_range(
+                cloud.placement.cidr,
+                Ports(first=port, last=port),
+                why="health checks of the load balancer",
+                label="network",
+            )
 
     def allow(self, source: IPv4Network, port: int) -> None:
         """Let an address range reach one listener."""
@@ -104,10 +105,11 @@ class AwsEntry:
             target_type="instance",
             vpc_id=cloud.placement.vpc_id,
             preserve_client_ip="true",
+            proxy_protocol_v2=True if port in spec.proxied else None,
             deregistration_delay=str(_DRAIN_SECONDS),
             health_check={
                 "protocol": "HTTP",
-                "port": str(spec.health_port),
+                "port": str(_asked(spec, port)),
                 "path": spec.health_path,
                 "interval": _HEALTH_INTERVAL_SECONDS,
                 "healthy_threshold": _HEALTH_COUNT,
@@ -126,3 +128,10 @@ class AwsEntry:
             provider=cloud.provider,
         )
         return LbTargetGroup.arn.of(targets)
+
+
+def _asked(spec: EntrySpec, port: int) -> int:
+    """Return where targets of a port are asked: the header comes before the questions too."""
+    if port in spec.proxied and spec.proxied_health_port is not None:
+        return spec.proxied_health_port
+    return spec.health_port

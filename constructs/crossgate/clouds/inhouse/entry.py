@@ -82,17 +82,28 @@ class InHouseEntry:
 
 def refusals(cloud: InHouse, spec: EntrySpec) -> list[RefusedError]:
     """Return why there can be no entry here."""
+    found = [
+        RefusedError(
+            f"nothing writes a header of the PROXY protocol before port {port}: clients connect to "
+            "the balancers themselves",
+            path=spec.name,
+            do="leave accept_proxy out; the balancers see the clients' own addresses. Where other "
+            "clouds need it, give this one an HAProxyNodes of its own",
+        )
+        for port in sorted(spec.proxied)
+    ]
     other = cloud.entry_name
     if cloud.vip is None or other is None or other == spec.name:
-        return []
+        return found
     return [
+        *found,
         RefusedError(
             "the address that balancers share leads to other balancers",
             path=spec.name,
             got=f"{cloud.vip}, which leads to {other}",
             do="give the listeners to one HAProxyNodes, or make a second cloud with a vip of its "
             "own for some of the hosts",
-        )
+        ),
     ]
 
 

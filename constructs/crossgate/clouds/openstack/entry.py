@@ -38,8 +38,18 @@ _IDLE_MILLISECONDS = 24 * 3600 * 1000
 
 def refusals(cloud: OpenStackCloud, spec: EntrySpec) -> list[RefusedError]:
     """Return why there can be no entry here."""
+    found = [
+        RefusedError(
+            f"Octavia is a proxy: on port {port} all clients have its own address, so that a limit "
+            "for each of them would be one for all",
+            path=spec.name,
+            got="Listener(per_source=... or rate=...) without accept_proxy",
+            do="write accept_proxy=True: Octavia then tells the balancers who the client is",
+        )
+        for port in sorted(set(spec.by_source) - set(spec.proxied))
+    ]
     if cloud.profile.octavia:
-        return []
+        return found
     return [
         RefusedError(
             f"{cloud.profile.name} has no Octavia, which carries the entry to balancers",
@@ -149,7 +159,8 @@ class OpenStackEntry:
             f"pool-{port}",
             name=numbered,
             listener_id=LbListenerV2.id.of(listener),
-            protocol="TCP",
+            # Octavia asks on another port than it leads to, and writes no header there.
+            protocol="PROXYV2" if port in spec.proxied else "TCP",
             # Connections live long here: after a balancer was away, turns would leave it idle.
             lb_method="LEAST_CONNECTIONS",
             provider=provider,

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from crossgate.boot.document import File
 from crossgate.discovery.consul.settings import CONFIG_DIRECTORY, USER
-from crossgate.model.check import HttpCheck, ThriftCheck
+from crossgate.model.check import GrpcCheck, HttpCheck, ThriftCheck
 from crossgate.model.text import json_text
 from crossgate.model.units import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crossgate.model.check import Check
     from crossgate.model.service import Service
 
 _LEAST_INTERVAL = timedelta(seconds=1)
@@ -58,18 +57,24 @@ def check(service: Service) -> Mapping[str, object]:
     """Return the check of a service in Consul's words.
 
     Consul knows no Thrift: a `ThriftCheck` becomes a TCP connect here, which a server that hangs
-    still passes. The real call is made by the balancers (`balancers/haproxy/checks.py`).
+    still passes. So does every check of a service that wants a header of the PROXY protocol. The
+    real call is made by the balancers (`balancers/haproxy/checks.py`).
     """
     health = service.asked
     seen: dict[str, object] = {
         "id": f"service:{service.name}",
         "name": f"{service.name} on port {service.port}",
-        **_target(health, service.port),
+        **_target(service),
         "interval": _duration(max(health.every, _LEAST_INTERVAL)),
         "timeout": _duration(health.timeout),
         "deregister_critical_service_after": _GIVE_UP,
     }
-    if isinstance(health, ThriftCheck):
+    if service.send_proxy is not None:
+        seen["notes"] = (
+            "A TCP connect: the service wants a header of the PROXY protocol first, which Consul "
+            "does not write. The balancers do, and go by its answer."
+        )
+    elif isinstance(health, ThriftCheck):
         seen["notes"] = (
             f"A TCP connect: Consul has no Thrift check. The balancers call {health.call!r} "
             "themselves and go by its reply."
@@ -77,10 +82,15 @@ def check(service: Service) -> Mapping[str, object]:
     return seen
 
 
-def _target(health: Check, port: int) -> Mapping[str, object]:
+def _target(service: Service) -> Mapping[str, object]:
+    health, port = service.asked, service.port
+    if service.send_proxy is not None:
+        return {"tcp": f"127.0.0.1:{port}"}
     if isinstance(health, HttpCheck):
         url = f"http://127.0.0.1:{port}{health.path}"
         return {"http": url, "method": "GET", "disable_redirects": True}
+    if isinstance(health, GrpcCheck):
+        return {"grpc": f"127.0.0.1:{port}" + (f"/{health.service}" if health.service else "")}
     return {"tcp": f"127.0.0.1:{port}"}
 
 

@@ -316,3 +316,6 @@ class ConsulServers(Construct):
 
 def _open(service: Service, provider: Connections, balancer: Connections) -> None:
     provider.allow_from(balancer, port=service.port, why=f"{service.name} from its balancers")
+    if service.agent_port is not None:
+        why = f"how {service.name} is, to its balancers"
+        provider.allow_from(balancer, port=service.agent_port, why=why)

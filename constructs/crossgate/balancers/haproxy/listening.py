@@ -1,0 +1,208 @@
+"""Listeners in HAProxy's words: a frontend for each, and a backend for each of its services."""
+
+from __future__ import annotations
+
+import hashlib
+from math import ceil
+from typing import TYPE_CHECKING
+
+from crossgate.balancers.haproxy.checks import check_lines
+from crossgate.balancers.haproxy.lines import section, time
+from crossgate.model.text import Text
+from crossgate.specs import ServerLines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crossgate.balancers.haproxy.settings import Layout, Timing
+    from crossgate.model.listener import Listener
+    from crossgate.model.route import Route
+    from crossgate.model.service import Service
+
+_BACKLOG = 4096
+_RATE_SECONDS = 10
+_SOURCES = 100_000
+"""Addresses that are counted at a time, at some 100 bytes each; the oldest is forgotten first."""
+
+_HEADER = {"v1": " send-proxy", "v2": " send-proxy-v2"}
+
+
+def backend(listener: Listener, service: Service) -> str:
+    """Return the name of the backend of one service of a listener."""
+    return f"{service.name}-{listener.port}"
+
+
+def limits(listeners: Sequence[Listener], balancers: int) -> dict[str, int]:
+    """Return how many connections a backend sends to one server, by the backend's name.
+
+    HAProxy counts a server's connections in each backend by itself, so all backends of a service
+    have their part, rounded up. Backends of services without a limit are left out.
+    """
+    backends = [(listener, service) for listener in listeners for service in listener.services]
+    return {
+        backend(listener, service): ceil(
+            service.max_connections / (balancers * sum(other == service for _, other in backends))
+        )
+        for listener, service in backends
+        if service.max_connections is not None
+    }
+
+
+def page_path(listener: Listener, layout: Layout) -> str:
+    """Return where the page of a listener without machines lies.
+
+    Its name changes with what is in it, because HAProxy reads it only when the configuration that
+    names it changes.
+    """
+    digest = hashlib.sha256((listener.maintenance or "").encode()).hexdigest()[:8]
+    return f"{layout.pages}-{listener.port}-{digest}.html"
+
+
+def sections(
+    listener: Listener,
+    most: dict[str, int],
+    balancers: int,
+    timing: Timing,
+    layout: Layout,
+    logged: Sequence[str] = (),
+) -> Iterator[Text | ServerLines]:
+    """Yield the sections of one listener.
+
+    Args:
+        listener: the port, and the services it leads to.
+        most: as `limits` returns it.
+        balancers: how many of them have clients at once.
+        timing: how fast failing servers are found.
+        layout: where the files lie.
+        logged: lines that say where its sessions are told.
+
+    Raises:
+        ConfigError: a duration that HAProxy cannot hold.
+
+    """
+    front = _frontend(listener, balancers, layout, logged)
+    for service in listener.services:
+        yield front + _backend(listener, service)
+        yield _servers(service, timing, most.get(backend(listener, service)), listener.mode)
+        front = Text.of("")
+
+
+def _frontend(listener: Listener, balancers: int, layout: Layout, logged: Sequence[str]) -> Text:
+    name = backend(listener, listener.to)
+    http = listener.mode == "http"
+    return section(
+        f"frontend {name}",
+        *(["mode http"] if http else []),
+        *_bound(listener),
+        # Every failed session with its termination state; those that end well are only counted. Not
+        # `dontlognull`: a client that is turned away before it has said anything is one of them.
+        "option httplog" if http else "option tcplog",
+        "option dontlog-normal",
+        *logged,
+        f"timeout client {time(listener.idle, f'Listener({listener.port}): idle')}",
+        *_limited(listener, balancers),
+        *(_http(listener, layout) if http else ()),
+        f"default_backend {name}",
+    )
+
+
+def _limited(listener: Listener, balancers: int) -> Iterator[str]:
+    if listener.max_connections is not None:
+        yield f"maxconn {ceil(listener.max_connections / balancers)}"
+        # Who waits does so in the system's queue, which would be as short as the limit is low.
+        yield f"backlog {_BACKLOG}"
+    if not listener.counts_sources:
+        return
+    # Before the header of the PROXY protocol is read, the source is whoever wrote it.
+    when = f"tcp-request {'session' if listener.accept_proxy else 'connection'}"
+    yield (
+        f"stick-table type ip size {_SOURCES} expire {2 * _RATE_SECONDS}s "
+        f"store conn_cur,conn_rate({_RATE_SECONDS}s)"
+    )
+    yield f"{when} track-sc0 src"
+    if listener.per_source is not None:
+        yield f"{when} reject if {{ sc0_conn_cur gt {listener.per_source} }}"
+    if listener.rate is not None:
+        yield f"{when} reject if {{ sc0_conn_rate gt {listener.rate * _RATE_SECONDS} }}"
+
+
+def _http(listener: Listener, layout: Layout) -> Iterator[str]:
+    path = f"Listener({listener.port})"
+    yield f"timeout http-request {time(listener.request, f'{path}: request')}"
+    yield f"timeout http-keep-alive {time(listener.keep_alive, f'{path}: keep_alive')}"
+    yield "option forwardfor"
+    if listener.maintenance is not None:
+        yield (
+            "http-error status 503 content-type 'text/html; charset=utf-8' "
+            f"file {page_path(listener, layout)} hdr Cache-Control no-store"
+        )
+    for number, route in enumerate(sorted(listener.routes, key=lambda one: one.place)):
+        yield from _route(listener, route, number)
+
+
+def _route(listener: Listener, route: Route, number: int) -> Iterator[str]:
+    wanted = []
+    if route.host is not None:
+        wildcard = route.host.startswith("*")
+        how, name = ("end", route.host[1:]) if wildcard else ("str", route.host)
+        wanted.append(f"host-{number}")
+        yield f"acl host-{number} req.hdr(host),field(1,:),lower -m {how} {name}"
+    if route.prefix:
+        # Two lines of one name: either may be true.
+        wanted.append(f"path-{number}")
+        yield f"acl path-{number} path -m str {route.prefix}"
+        yield f"acl path-{number} path -m beg {route.prefix}/"
+    yield f"use_backend {backend(listener, route.to)} if {' '.join(wanted)}"
+
+
+def _backend(listener: Listener, service: Service) -> Text:
+    idle = time(listener.idle, f"Listener({listener.port}): idle")
+    return section(
+        f"backend {backend(listener, service)}",
+        *(["mode http"] if listener.mode == "http" else []),
+        f"timeout server {idle}",
+        f"timeout tunnel {idle}",
+        *_waiting(listener, service),
+        *check_lines(service),
+    )
+
+
+def _waiting(listener: Listener, service: Service) -> Sequence[str]:
+    if service.max_connections is None:
+        return ()
+    return (
+        # Unless it is said, HAProxy takes the time for connecting, which is far shorter.
+        f"timeout queue {time(listener.queue, f'Listener({listener.port}): queue')}",
+        # Who has gone away waits no longer, nor is its place in the queue a figure to scale by.
+        "option abortonclose",
+    )
+
+
+def _bound(listener: Listener) -> Sequence[str]:
+    # A socket that outlives this process, where one is held; a listener that is new since HAProxy
+    # started, and the check of a file, have none.
+    held = f"HELD_{listener.port}"
+    how = " accept-proxy" if listener.accept_proxy else ""
+    return (
+        f".if defined({held})",
+        f"bind fd@${{{held}}}{how}",
+        ".else",
+        f"bind *:{listener.port}{how}",
+        ".endif",
+    )
+
+
+def _servers(service: Service, timing: Timing, most: int | None, mode: str) -> ServerLines:
+    # tcp-ut is kept only beside a literal address; in default-server it is silently ignored.
+    line = "server {name} {address}:{port} tcp-ut " + time(timing.unacknowledged, "unacknowledged")
+    if most is not None:
+        line += f" maxconn {most}"
+    if mode == "http" and service.protocol == "grpc":
+        line += " proto h2"
+    if service.send_proxy is not None:
+        line += _HEADER[service.send_proxy]
+    if service.agent_port is not None:
+        # The agent says a part of this weight; of 1, which is the default, there are none.
+        line += f" weight 100 agent-check agent-port {service.agent_port}"
+        line += f" agent-inter {time(timing.agent, 'agent')}"
+    return ServerLines(service=service, line=f"    {line}\n")
