@@ -531,3 +531,31 @@ def test_a_path_that_is_none_is_an_error_of_the_file(path):
 def test_an_error_of_a_driver_keeps_its_words(tmp_path, stack, path, value, says):
     with pytest.raises(FileError, match=says):
         Gateway.from_file(stack, "gw", write(tmp_path, changed(*path, value=value)))
+
+
+def test_it_has_snapshots_taken_where_it_says(tmp_path, stack, synth):
+    consul = {"type": "consul", "snapshots": {"aws": {"every": "30m", "keep": "30d"}}}
+    Gateway.from_file(stack, "gw", write(tmp_path, GOOD | {"discovery": consul}))
+    assert len(synth()["resource"]["aws_s3_bucket"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "says"),
+    [
+        ({"mars": {}}, r"discovery\.snapshots: is no cloud of this gateway"),
+        ({"aws": {"every": "1m"}}, r"discovery\.snapshots\.aws\.every: "),
+        ({"aws": {"every": "2h", "keep": "1h"}}, r"discovery\.snapshots\.aws: .*less time"),
+        ({"aws": {"to": "${bucket}"}}, r"gateway\.json: discovery\.snapshots\.aws\.to: "),
+        ({"aws": {"to": "No Bucket"}}, "is no bucket of S3"),
+    ],
+)
+def test_wrong_snapshots_are_refused_with_their_place(tmp_path, stack, snapshots, says):
+    data = GOOD | {"discovery": {"type": "consul", "snapshots": snapshots}}
+    with pytest.raises(FileError, match=says):
+        Gateway.from_file(stack, "gw", write(tmp_path, data))
+
+
+def test_a_file_may_say_that_none_are_taken(tmp_path, stack, synth):
+    consul = {"type": "consul", "snapshots": {"aws": None}}
+    Gateway.from_file(stack, "gw", write(tmp_path, GOOD | {"discovery": consul}))
+    assert "aws_s3_bucket" not in synth()["resource"]

@@ -1,4 +1,4 @@
-"""The examples of the pages synthesize, going on from the smallest stack of the README."""
+"""The examples of docs/groups and of pages like them synthesize, going on from the README's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ PAGES = [
     *sorted((ROOT / "docs" / "groups").glob("*.md")),
     ROOT / "docs" / "checks.md",
     ROOT / "docs" / "listeners.md",
+    ROOT / "docs" / "snapshots.md",
     ROOT / "docs" / "watching.md",
 ]
 IMPORTS = "from datetime import time, timedelta\nfrom crossgate import *\n"

@@ -74,6 +74,7 @@ PUBLIC = [
     "Seen",
     "Service",
     "ServiceFile",
+    "Snapshots",
     "Spot",
     "Step",
     "Steps",

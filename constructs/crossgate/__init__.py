@@ -31,6 +31,7 @@ from crossgate.model.route import Route
 from crossgate.model.scaling import Scaling, Step, Steps
 from crossgate.model.schedule import Scheduled
 from crossgate.model.service import Artifact, Limits, Service, ServiceFile
+from crossgate.model.snapshots import Snapshots
 from crossgate.model.termination import Termination
 from crossgate.model.text import Reference, Text
 from crossgate.model.warm_pool import WarmPool
@@ -118,6 +119,7 @@ __all__ = [
     "Seen",
     "Service",
     "ServiceFile",
+    "Snapshots",
     "Spot",
     "Step",
     "Steps",

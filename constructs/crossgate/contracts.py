@@ -85,6 +85,10 @@ class Cloud(Protocol):
     def spreads_clients(self) -> bool:
         """Whether its entry leads clients to all balancers at once, or to one while it is well."""
 
+    @property
+    def keeps_disks(self) -> bool:
+        """Whether the disks of its machines outlive what the machines are given to do."""
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`, with the way out; empty when it can.
 

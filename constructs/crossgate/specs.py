@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossgate.model.net import Ports
     from crossgate.model.scaling import Scaling, Steps
     from crossgate.model.service import Service
-    from crossgate.model.text import Text
+    from crossgate.model.text import Text, TextLike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +136,7 @@ class MachinesSpec(MachineSpec):
         rollout: how they are replaced.
         watch: the discovery whose heart they are, when they are that: they run what the cloud needs
             beside itself to heal and to scale its groups.
+        archive: where they keep copies of what must outlive them, when they have any.
 
     """
 
@@ -144,6 +145,7 @@ class MachinesSpec(MachineSpec):
     entry: Entry | None = None
     rollout: Rollout = field(default_factory=InstanceRefresh)
     watch: Watch | None = None
+    archive: Archive | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +197,26 @@ class Watch:
     cluster: str
     program: Sequence[str]
     document: Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A place for copies of what must outlive the machines; the cloud has it, or makes it.
+
+    Attributes:
+        name: whose copies; no other archive of the cloud has this name.
+        keep: how long each copy is kept, by whoever puts it there.
+        program: a program and its first word, its settings: the files that the cloud puts on the
+            machines. What may follow: `put NAME FILE`, `get NAME FILE`, `list`, which prints a name
+            on each line, and `drop NAME`.
+        to: the place, in the cloud's own words; default: the cloud makes one.
+
+    """
+
+    name: str
+    keep: timedelta
+    program: Sequence[str]
+    to: TextLike | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

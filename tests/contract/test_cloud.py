@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import timedelta
 from ipaddress import IPv4Network
 from random import Random
 
@@ -23,7 +26,7 @@ from crossgate import (
     Text,
 )
 from crossgate.boot.document import Document
-from crossgate.specs import Addresses, EntrySpec, GroupSpec, Ingress, MachinesSpec, Tagged
+from crossgate.specs import Addresses, Archive, EntrySpec, GroupSpec, Ingress, MachinesSpec, Tagged
 from crossgate.terraform.engine import Construct, TerraformResource
 
 DOCUMENT = Document(label="test", packages=("curl",))
@@ -53,7 +56,7 @@ def test_its_name_is_its_construct_id(cloud):
 
 
 def test_it_says_what_the_balancers_have_to_know(cloud):
-    assert {cloud.needs_figures, cloud.spreads_clients} <= {True, False}
+    assert {cloud.needs_figures, cloud.spreads_clients, cloud.keeps_disks} <= {True, False}
 
 
 def test_it_knows_the_range_of_a_network_of_its_own(cloud):
@@ -112,6 +115,41 @@ def test_asking_for_refusals_makes_nothing(cloud, stack):
     before = len(children(stack))
     assert list(cloud.refusals(spec)) == []
     assert len(children(stack)) == before
+
+
+def archived(cloud, stack, name="test-consul", to=None):
+    archive = Archive(
+        name=name,
+        keep=timedelta(days=14),
+        program=(
+            "/usr/bin/python3",
+            "/usr/local/lib/crossgate/kept.py",
+            "/etc/crossgate/kept.json",
+        ),
+        to=to,
+    )
+    return replace(machines(cloud, stack, name=name), archive=archive)
+
+
+def test_it_brings_machines_the_program_that_keeps_their_copies(cloud, stack, synth):
+    spec = archived(cloud, stack)
+    assert list(cloud.refusals(spec)) == []
+    cloud.machines(stack, "servers", spec)
+    made = json.dumps(synth()["locals"] if not isinstance(cloud, NullCloud) else None)
+    for word in ("kept.py", "kept.json", "put NAME FILE", "get NAME FILE", "drop NAME"):
+        assert word in made or isinstance(cloud, NullCloud)
+
+
+def test_asking_whether_copies_can_be_kept_makes_nothing(cloud, stack):
+    spec = archived(cloud, stack)
+    before = len(children(stack))
+    assert list(cloud.refusals(spec)) == []
+    assert len(children(stack)) == before
+
+
+def test_a_place_that_is_none_is_refused_with_what_one_is(cloud, stack):
+    refused = cloud.refusals(archived(cloud, stack, to="a/b C"))
+    assert isinstance(cloud, NullCloud) or refused[0].want
 
 
 def test_it_builds_a_fixed_number_of_machines(cloud, stack, synth):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import keyword
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -193,7 +194,8 @@ def _module(title: str, tables: list[Table], want: Wanted) -> str:
             "Objects",
             "Str",
         )
-        if any(mark in body for mark in (f"{k}[", f": {k}\n", f"[{k}]", f"{k}("))
+        # The name of a class may end in one of these words.
+        if re.search(rf"(?<!\w){k}(\[|\]|\()|: {k}\n", body)
     )
     typing_names = [n for n in ("Annotated", "Required") if f"{n}[" in body]
     bases = sorted({table.base for table in tables})

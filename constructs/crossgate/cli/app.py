@@ -21,9 +21,11 @@ from rich.console import Console
 from rich.text import Text
 
 from crossgate.cli import aws, openstack
+from crossgate.cli.archives import answer, archives
 from crossgate.cli.findings import Exit, exit_code
 from crossgate.cli.following import Ended, ended, follow
 from crossgate.cli.rendering import as_json, show
+from crossgate.cli.restore import answers_as_json, show_answers, told
 from crossgate.cli.rollout import as_json as rollouts_as_json
 from crossgate.cli.rollout import begin
 from crossgate.cli.synthesized import read
@@ -151,6 +153,41 @@ def dashboards(
         raise ToolError(str(error)) from error
     for path in written:
         typer.echo(path)
+
+
+@app.command()
+def restore(
+    *,
+    app_out: Annotated[
+        Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)
+    ] = Path("cdktf.out"),
+    stack: Annotated[str | None, typer.Option(help="The stack; default: the only one.")] = None,
+    cloud: Annotated[
+        list[str] | None, typer.Option(help="A cloud, by its id; default: all. May be repeated.")
+    ] = None,
+    snapshot: Annotated[
+        str | None, typer.Option(help="The snapshot, by its name; default: the newest.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Terraform's state, as `terraform state pull` prints it."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print data instead of text.")] = False,
+) -> None:
+    """Find the snapshots of Consul, and say what brings one back.
+
+    It changes nothing: Consul listens to its own machine alone, so a snapshot is brought back on
+    one of the servers, by the command that this one prints.
+
+    Exit code: 0 when each cloud has one, 1 when one has none, 2 when one could not be asked.
+    """
+    read_stack = read(app_out, stack, state)
+    found = [answer(one, snapshot) for one in archives(read_stack, cloud or [])]
+    if json:
+        sys.stdout.write(answers_as_json(read_stack.name, found) + "\n")
+    else:
+        show_answers(Console(highlight=False), found)
+    raise typer.Exit(told(found))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -124,12 +124,14 @@ class Stack:
         clouds: those that can be asked, in the order of the JSON.
         state_known: whether it is known what exists: there is a state, or its file is not there
             because nothing was deployed yet.
+        locals: its local values.
 
     """
 
     name: str
     clouds: Sequence[Cloud]
     state_known: bool
+    locals: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def read(app_out: Path, name: str | None = None, state: Path | None = None) -> Stack:
@@ -155,7 +157,10 @@ def read(app_out: Path, name: str | None = None, state: Path | None = None) -> S
         raise ToolError(f"{state} is not there: write it with `terraform state pull > {state}`")
     instances = _instances(exists) if exists and exists.is_file() else {}
     return Stack(
-        name=name, clouds=list(_clouds(made, instances, path)), state_known=exists is not None
+        name=name,
+        clouds=list(_clouds(made, instances, path)),
+        state_known=exists is not None,
+        locals=made.get("locals", {}),
     )
 
 

@@ -29,6 +29,7 @@ _LIKE = {
     "Ports": "Ports(first=9000, last=9009)",
     "ReplaceGroup": "ReplaceGroup()",
     "Service": 'Service(name="api", port=9190, image="...")',
+    "Snapshots": "Snapshots(every=timedelta(hours=1))",
     "Scaling": 'Scaling(on="cpu", target=0.6)',
     "Steps": 'Steps(on="connections", steps=[Step(at_least=200, add=1)])',
     "Spot": "Spot()",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crossgate.model.text import Reference
+from crossgate.model.text import Reference, json_text
 from crossgate.model.value import holds_token
 from crossgate.terraform.engine import reserve, stack_of
 from crossgate.terraform.ledger import ledger_of
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from crossgate.model.text import Text
     from crossgate.terraform.engine import Construct
+
+NOTE = "crossgate"
+"""The first key of a note."""
 
 
 def local_text(scope: Construct, id: str, text: Text) -> str:
@@ -35,6 +38,22 @@ def local_text(scope: Construct, id: str, text: Text) -> str:
     name = named_by_path(stack_of(scope), path)
     ledger_of(scope).add(_Locals(_values(name, text)))
     return f"local.{name}"
+
+
+def note(scope: Construct, id: str, kind: str, facts: Mapping[str, object]) -> None:
+    """Write down what the command line reads in the JSON, and Terraform does not.
+
+    Args:
+        scope: the construct that it is about.
+        id: its name below it; it takes an id as a construct does.
+        kind: what it is about, as `crossgate.cli` asks for it.
+        facts: what is to be known; texts may hold references.
+
+    Raises:
+        ConfigError: the id is taken.
+
+    """
+    local_text(scope, id, json_text({NOTE: kind, **facts}))
 
 
 def late_texts(

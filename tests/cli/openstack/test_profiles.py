@@ -75,7 +75,7 @@ def test_what_is_suggested_fits(profile):
     catalogue = offering(profile, together=profile.server_group_members)
     found = profiles.suggested(catalogue, replace(LOGIN, url=catalogue.url))
     assert profiles.lacks(found, catalogue) == []
-    for field in ("flavors", "heat", "octavia", "aodh", "barbican", "designate", "zones"):
+    for field in ("flavors", "heat", "octavia", "aodh", "barbican", "designate", "swift", "zones"):
         assert getattr(found, field) == getattr(profile, field)
 
 

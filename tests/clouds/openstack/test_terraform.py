@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import IPv4Network
 
 import pytest
@@ -12,7 +13,7 @@ from crossgate.clouds.openstack import JETSTREAM2, ExistingNetwork, NetworkByNam
 from crossgate.model.machine import Image, Machine
 from crossgate.model.net import Ports
 from crossgate.model.rollout import InstanceRefresh
-from crossgate.specs import Ingress, MachinesSpec
+from crossgate.specs import Archive, Ingress, MachinesSpec
 from crossgate.terraform.engine import Construct
 from tests.clouds.openstack.ids import DOCUMENT, by_ids, entry_spec, group_spec, machines_spec
 from tests.terraform.conformity import nonconforming, schemas
@@ -65,7 +66,13 @@ def whole(stack, **changes):
     )
     cloud.machines(stack, "edge", edge)
     part = Construct(stack, "part")
-    cloud.machines(part, "servers", machines_spec(cloud, part, name="test-servers"))
+    archive = Archive(
+        name="test-servers",
+        keep=timedelta(days=14),
+        program=("/usr/bin/python3", "/opt/archive.py", "/etc/archive.json"),
+    )
+    servers = machines_spec(cloud, part, name="test-servers")
+    cloud.machines(part, "servers", replace(servers, archive=archive))
     group = group_spec(cloud, stack, machine=Machine(cpu=8, memory=4, disk=80), tags={"a": "b"})
     cloud.group(stack, "group", group)
 

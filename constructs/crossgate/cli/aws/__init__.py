@@ -2,5 +2,6 @@
 
 from crossgate.cli.aws.check import check
 from crossgate.cli.aws.rollout import rollouts
+from crossgate.cli.aws.snapshots import snapshots
 
-__all__ = ["check", "rollouts"]
+__all__ = ["check", "rollouts", "snapshots"]

@@ -2,5 +2,6 @@
 
 from crossgate.cli.openstack.check import check, removable, remove
 from crossgate.cli.openstack.rollout import rollouts
+from crossgate.cli.openstack.snapshots import snapshots
 
-__all__ = ["check", "removable", "remove", "rollouts"]
+__all__ = ["check", "removable", "remove", "rollouts", "snapshots"]

@@ -21,6 +21,7 @@ SERVICES = {
     "aodh": "alarming",
     "barbican": "key-manager",
     "designate": "dns",
+    "swift": "object-store",
 }
 """Fields of a profile, and the type of the service that each says is there."""
 
@@ -103,6 +104,7 @@ def suggested(catalogue: Catalogue, login: Login) -> OpenStackProfile:
         aodh={SERVICES["aodh"], "metric"} <= set(catalogue.services),
         barbican=SERVICES["barbican"] in catalogue.services,
         designate=SERVICES["designate"] in catalogue.services,
+        swift=SERVICES["swift"] in catalogue.services,
         soft_anti_affinity=catalogue.apart,
         # Where there is no limit the largest stack sets one.
         server_group_members=together if together >= 0 else STACK_RESOURCES,

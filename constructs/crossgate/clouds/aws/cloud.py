@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from crossgate.boot import cloud_init
 from crossgate.clouds.aws import (
+    archive,
     catalogue,
     health,
     identity,
@@ -167,6 +168,11 @@ class AwsCloud(Construct):
         """A network load balancer does."""
         return True
 
+    @property
+    def keeps_disks(self) -> bool:
+        """A machine that goes takes its disk along."""
+        return False
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why AWS cannot build `spec`: an unknown size, a tag, user data too long."""
         if isinstance(spec, ScalingSpec):
@@ -189,6 +195,8 @@ class AwsCloud(Construct):
         found += [*images.refusals(self, spec), *identity.refusals(spec)]
         if isinstance(spec, GroupSpec):
             found += [*health.refusals(spec), *lifecycle.refusals(spec)]
+        else:
+            found += archive.refusals(spec)
         spec = self._alike(spec) if isinstance(spec, GroupSpec) else self._known(spec)
         too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
         return [*found, too_long] if too_long else found
@@ -258,8 +266,9 @@ class AwsCloud(Construct):
         spec = sessions.opened(self, health.judged(self, spec))
         return replace(spec, document=lifecycle.spoken(self, spec))
 
-    def _known(self, spec: MachinesSpec) -> MachinesSpec:
+    def _known(self, spec: MachinesSpec, scope: Construct | None = None) -> MachinesSpec:
         """Return the spec with what machines that others know need in AWS."""
+        spec = archive.kept(self, scope, spec)
         spec = sessions.opened(self, keeper.keeping(self, spec))
         return replace(spec, document=lifecycle.spoken(self, spec))
 
@@ -271,7 +280,8 @@ class AwsCloud(Construct):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build an Auto Scaling group of a fixed size: a lost machine comes back by itself."""
         claim(scope, id)
-        machines.fixed(self, Construct(scope, id), self._known(spec))
+        inner = Construct(scope, id)
+        machines.fixed(self, inner, self._known(spec, inner))
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
         """Build a network load balancer, with a fixed address in every zone where it can be."""

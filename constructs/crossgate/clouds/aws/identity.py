@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.aws import health, keeper, lifecycle, sessions
+from crossgate.clouds.aws import archive, health, keeper, lifecycle, sessions
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRolePolicy
 from crossgate.clouds.aws.limits import ROLE_NAME, ROLE_POLICIES
+from crossgate.clouds.aws.partition import partition
 from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
 from crossgate.model.text import Text, json_text
@@ -105,8 +106,11 @@ def instance_profile(
         )
         for key, called, policy in _own(cloud, spec)
     ]
+    if isinstance(spec, MachinesSpec) and spec.archive:
+        rights = archive.rights(cloud, spec.archive)
+        policies.append(_written(cloud, scope, role, "archive", rights))
     if spec.machine.grants:
-        policies.append(_grant(cloud, scope, spec, role))
+        policies.append(_written(cloud, scope, role, "grants", _granted(spec)))
     return IamInstanceProfile(
         scope,
         "profile",
@@ -135,16 +139,16 @@ def _own(cloud: AwsCloud, spec: GroupSpec | MachinesSpec) -> Iterator[tuple[str,
         yield "sessions", "session-manager", sessions.PERMISSION
 
 
-def _grant(
-    cloud: AwsCloud, scope: Construct, spec: GroupSpec | MachinesSpec, role: IamRole
+def _written(
+    cloud: AwsCloud, scope: Construct, role: IamRole, name: str, text: Text
 ) -> IamRolePolicy:
-    text = _granted(spec)
+    """Make a policy of a text that may name other resources."""
     # Braces and tokens do not go together in an argument: docs/decisions, "locals for texts".
-    policy = f"${{{local_text(scope, 'granted', text)}}}" if text.references() else text
+    policy = f"${{{local_text(scope, f'{name}-text', text)}}}" if text.references() else text
     return IamRolePolicy(
         scope,
-        "grants",
-        name="grants",
+        name,
+        name=name,
         role=IamRole.id.of(role),
         policy=policy,
         provider=cloud.provider,
@@ -157,13 +161,6 @@ def _own_group(actions: Sequence[str], region: str, name: str) -> str:
     statement = {
         "Effect": "Allow",
         "Action": actions,
-        "Resource": f"arn:{_partition(region)}:autoscaling:{region}:*:{group}",
+        "Resource": f"arn:{partition(region)}:autoscaling:{region}:*:{group}",
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def _partition(region: str) -> str:
-    """Return the partition of a region (IAM user guide, "Amazon Resource Names")."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -32,6 +32,9 @@ ROLE_NAME = 64
 ROLE_POLICIES = 10_240
 """Characters, spaces apart, of all policies inside a role (IAM guide, "IAM and STS quotas")."""
 
+BUCKET_PREFIX = 37
+"""Beginning of a bucket's name: 63 (S3 guide, "Bucket naming rules") but for Terraform's ending."""
+
 GROUP_NAME = 255
 """Auto Scaling group and security group names."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, NetmaskValueError
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.inhouse import catalogue, entry
+from crossgate.clouds.inhouse import archive, catalogue, entry
 from crossgate.clouds.inhouse.catalogue import Host, chosen
 from crossgate.clouds.inhouse.entry import InHouseEntry
 from crossgate.clouds.inhouse.firewall import InHouseFirewall
@@ -126,6 +126,11 @@ class InHouse(Construct):
         """An address that is shared by VRRP is one balancer's at a time."""
         return self.vip is None
 
+    @property
+    def keeps_disks(self) -> bool:
+        """The hosts stay."""
+        return True
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why these hosts cannot carry `spec`: sizes that change, spot, too few hosts."""
         if isinstance(spec, EntrySpec):
@@ -135,6 +140,8 @@ class InHouse(Construct):
         found = [*catalogue.refusals(spec.machine, spec.name), *_rollout(spec)]
         if isinstance(spec, GroupSpec):
             found += [*_range(spec), *_spot(spec), *_termination(spec), *_health(spec)]
+        else:
+            found += archive.refusals(spec)
         if found:
             return found
         count = spec.capacity.most if isinstance(spec, GroupSpec) else spec.count
@@ -178,12 +185,15 @@ class InHouse(Construct):
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Put the machines of a reservation on hosts."""
         path = claim(scope, id)
+        spec = archive.kept(spec)
         reservation = self.own_reservation(spec.reservation, path)
         self.names.take("set of machines", shortened(spec.name, OWNER), path)
         reservation.hosts = self._take(spec, spec.count)
+        inner = Construct(scope, id)
+        archive.noted(self, inner, spec, reservation.hosts)
         carry(
             self,
-            Construct(scope, id),
+            inner,
             spec,
             reservation.hosts,
             self._own(spec.firewalls),

@@ -113,6 +113,11 @@ class NullCloud(Construct):
         """As most clouds do."""
         return True
 
+    @property
+    def keeps_disks(self) -> bool:
+        """There are none."""
+        return False
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return the reasons it was told to have."""
         name = spec.group.name if isinstance(spec, ScalingSpec) else spec.name

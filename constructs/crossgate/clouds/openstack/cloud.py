@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crossgate.boot import cloud_init
 from crossgate.clouds.openstack import (
     alarms,
+    archive,
     catalogue,
     entry,
     group,
@@ -158,6 +159,11 @@ class OpenStackCloud(Construct):
         """Octavia does."""
         return True
 
+    @property
+    def keeps_disks(self) -> bool:
+        """A machine that goes takes its disk along."""
+        return False
+
     def refusals(self, spec: Spec) -> Sequence[RefusedError]:
         """Return why this cloud cannot build `spec`: what it lacks, and what is too large."""
         if isinstance(spec, ScalingSpec):
@@ -188,8 +194,8 @@ class OpenStackCloud(Construct):
             found += _spot(self.profile.name, spec)
         found += _rollout(spec)
         if isinstance(spec, MachinesSpec):
-            found += keeper.refusals(self, spec)
-            spec = keeper.keeping(self, None, spec)
+            found += [*keeper.refusals(self, spec), *archive.refusals(self, spec)]
+            spec = archive.kept(self, None, keeper.keeping(self, None, spec))
         else:
             spec = ready.telling(spec)
         too_long = cloud_init.refusal(
@@ -235,7 +241,8 @@ class OpenStackCloud(Construct):
         """Build an instance for each reserved port, on different hosts where there are enough."""
         claim(scope, id)
         inner = Construct(scope, id)
-        machines.fixed(self, inner, keeper.keeping(self, inner, spec))
+        spec = archive.kept(self, inner, keeper.keeping(self, inner, spec))
+        machines.fixed(self, inner, spec)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry:
         """Build a load balancer with a floating address."""

@@ -12,21 +12,19 @@ import pydantic
 from crossgate.boot.document import Document, File
 from crossgate.boot.program import PYTHON, package, program_unit
 from crossgate.clouds.openstack import limits
-from crossgate.clouds.openstack.bindings.identity import IdentityApplicationCredentialV3
+from crossgate.clouds.openstack.login import credential, keystone
 from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
 from crossgate.model.scaling import Scaling, Steps
-from crossgate.model.text import Reference, json_text
+from crossgate.model.text import json_text
 from crossgate.model.units import Duration, whole_seconds
 from crossgate.model.value import value
-from crossgate.terraform.engine import path_of
-from crossgate.terraform.variables import sensitive_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from crossgate.clouds.openstack.cloud import OpenStackCloud
-    from crossgate.specs import GroupSpec, MachinesSpec, ScalingSpec, Watch
+    from crossgate.specs import GroupSpec, MachinesSpec, ScalingSpec
     from crossgate.terraform.engine import Construct
 
 TAG = "crossgate-keeper"
@@ -44,8 +42,6 @@ _RUN = (PYTHON, "-m", "heat_keeper", _SETTINGS)
 _ENTRY = "crossgate"
 _EVERY_SECONDS = 5
 _ANSWER_SECONDS = 30
-_ID = "application_credential_id"
-_SECRET = "application_credential_secret"  # noqa: S105  (the name of a setting)
 
 
 @value
@@ -62,8 +58,9 @@ class Healing:
         cut: share of a group that is not dead but cut off: when it is reached, by more than one
             machine, nobody is replaced. Default 0.5.
         credential_variable: name of a sensitive Terraform variable, an object with the `id` and the
-            `secret` of an application credential. Default: Terraform makes one, for which it must
-            itself log in with a password, or with an unrestricted one.
+            `secret` of an application credential, by which snapshots are kept too. Default:
+            Terraform makes one for each, for which it must itself log in with a password, or with
+            an unrestricted one.
         auth_url: the Keystone as the machines reach it; default: the profile's.
         role: the one role of the application credential that the keeper has; default "member",
             which Heat's and Nova's own policies ask for.
@@ -146,7 +143,7 @@ def scaling_refusals(cloud: OpenStackCloud, spec: ScalingSpec) -> list[RefusedEr
 
 def refusals(cloud: OpenStackCloud, spec: MachinesSpec) -> list[RefusedError]:
     """Return why machines of a discovery cannot keep the groups here."""
-    if not _keeps(cloud, spec) or _keystone(cloud):
+    if not _keeps(cloud, spec) or keystone(cloud):
         return []
     return [
         RefusedError(
@@ -175,14 +172,17 @@ def keeping(cloud: OpenStackCloud, scope: Construct | None, spec: MachinesSpec) 
     """
     if not _keeps(cloud, spec) or spec.watch is None or cloud.healing is None:
         return spec
-    login = (
-        dict.fromkeys((_ID, _SECRET), Reference("${local.unknown}"))
-        if scope is None
-        else _login(cloud, scope, spec.watch, cloud.healing)
+    login = credential(
+        cloud,
+        scope,
+        "login",
+        name=f"{spec.watch.cluster}-keeper",
+        does="heals and scales groups",
+        role=cloud.healing.role,
     )
     entry: dict[str, object] = {
         "auth_type": "v3applicationcredential",
-        "auth": {"auth_url": _keystone(cloud), **login},
+        "auth": {"auth_url": keystone(cloud), **login},
         "api_timeout": _ANSWER_SECONDS,
     }
     if cloud.region is not None:
@@ -224,30 +224,3 @@ def keeping(cloud: OpenStackCloud, scope: Construct | None, spec: MachinesSpec) 
 
 def _keeps(cloud: OpenStackCloud, spec: MachinesSpec) -> bool:
     return spec.watch is not None and cloud.healing is not None and cloud.profile.heat
-
-
-def _keystone(cloud: OpenStackCloud) -> str | None:
-    return (cloud.healing.auth_url if cloud.healing else None) or cloud.profile.auth_url
-
-
-def _login(
-    cloud: OpenStackCloud, scope: Construct, watch: Watch, healing: Healing
-) -> Mapping[str, Reference]:
-    variable = healing.credential_variable
-    if variable is not None:
-        sensitive_variable(scope, variable, kind="object({ id = string, secret = string })")
-        return {
-            _ID: Reference(f"${{var.{variable}.id}}"),
-            _SECRET: Reference(f"${{var.{variable}.secret}}"),
-        }
-    name = shortened(f"{watch.cluster}-keeper", limits.NAME)
-    made = IdentityApplicationCredentialV3(
-        scope,
-        "login",
-        name=cloud.names.take("application credential", name, path_of(scope)),
-        description="heals and scales groups; made by crossgate",
-        roles=[healing.role],
-        provider=cloud.provider,
-    )
-    kind = IdentityApplicationCredentialV3
-    return {_ID: Reference(kind.id.of(made)), _SECRET: Reference(kind.secret.of(made))}

@@ -16,6 +16,9 @@ STACK_NAME = 255
 NAME = 255
 """Names of everything else, and the description of a security group rule (the APIs' schemas)."""
 
+CONTAINER = 256
+"""Bytes in the name of a container (Object Storage API reference, "Create container")."""
+
 TAG = 60
 """Characters of a tag: Nova's limit, the smallest (Compute API reference, "Server tags")."""
 

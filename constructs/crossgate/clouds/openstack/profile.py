@@ -56,6 +56,9 @@ class OpenStackProfile:
             five minutes, as of Ceilometer's own archive policy.
         barbican: whether it has Barbican.
         designate: whether it has Designate.
+        swift: whether it has Swift, or Ceph's gateway that answers as Swift does, which snapshots
+            need.
+        swift_role: the role that Swift asks of whoever reads and writes; default "member".
         soft_anti_affinity: whether Nova can keep machines on different hosts where it has enough
             hosts (compute API 2.15); default True.
         server_group_members: how many machines may be kept apart (Nova's quota of that name, 10
@@ -83,6 +86,8 @@ class OpenStackProfile:
     )
     barbican: bool = False
     designate: bool = False
+    swift: bool = False
+    swift_role: Annotated[str, pydantic.Field(min_length=1)] = "member"
     soft_anti_affinity: bool = True
     server_group_members: Annotated[int, pydantic.Field(ge=0)] = 10
     volume_type: str | None = None
@@ -90,7 +95,8 @@ class OpenStackProfile:
 
 # Flavors: docs.jetstream-cloud.org/general/instance-flavors; those that anybody has. Log-in, region
 # and Keystone: docs.jetstream-cloud.org/ui/cli/auth. Of its featured images only the two that run
-# our boot documents (apt) have a name of ours; it features no Debian.
+# our boot documents (apt) have a name of ours; it features no Debian. Its object store is Ceph's
+# gateway, js2.jetstream-cloud.org:8001, which answers as Swift below /swift/v1.
 JETSTREAM2 = OpenStackProfile(
     name="Jetstream2",
     auth_url="https://js2.jetstream-cloud.org:5000/v3/",
@@ -111,6 +117,7 @@ JETSTREAM2 = OpenStackProfile(
     heat=True,
     octavia=True,
     designate=True,
+    swift=True,
 )
 """Jetstream2, the research cloud at Indiana University."""
 

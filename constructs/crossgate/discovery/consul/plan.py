@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from crossgate.discovery.consul.servers import ConsulServers
 from crossgate.discovery.consul.settings import Versions
+from crossgate.errors import ConfigError
 from crossgate.model.machine import Machine
-from crossgate.model.value import value
+from crossgate.model.names import Label
+from crossgate.model.snapshots import Snapshots
+from crossgate.model.value import Table, value
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud
@@ -24,6 +28,8 @@ class Plan:
         machine: what a server needs; default two processors and 4 GiB.
         versions: of Consul and of consul-template.
         metrics: whether servers show their figures to Prometheus; default True.
+        snapshots: how often what the servers hold is copied and where to, by the cloud's name;
+            null: never. Of a cloud that is not named: in-house by default, elsewhere never.
 
     """
 
@@ -32,11 +38,25 @@ class Plan:
     machine: Machine = Machine(cpu=2, memory=4)
     versions: Versions = Versions()
     metrics: bool = True
+    snapshots: Table[Label, Snapshots | None] = field(default_factory=dict)
 
     def build(
         self, scope: Construct, id: str, *, clouds: Sequence[Cloud], tags: Mapping[str, str]
     ) -> ConsulServers:
-        """Make the servers."""
+        """Make the servers.
+
+        Raises:
+            ConfigError: snapshots of a cloud that is not there.
+
+        """
+        by_name = {cloud.name: cloud for cloud in clouds}
+        if strange := [name for name in self.snapshots if name not in by_name]:
+            raise ConfigError(
+                "is no cloud of this gateway",
+                path="discovery.snapshots",
+                got=strange[0],
+                want=" or ".join(by_name),
+            )
         return ConsulServers(
             scope,
             id,
@@ -45,5 +65,6 @@ class Plan:
             machine=self.machine,
             versions=self.versions,
             metrics=self.metrics,
+            snapshots={by_name[name]: taken for name, taken in self.snapshots.items()},
             tags=tags,
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from crossgate.boot.document import Document
 from crossgate.boot.metrics import METRICS_PORT, METRICS_USER, metrics_document
 from crossgate.boot.program import PYTHON
 from crossgate.connections import Connections
+from crossgate.discovery.consul import snapshots as copies
 from crossgate.discovery.consul.agent import (
     WATCH,
     client_document,
@@ -43,12 +46,14 @@ from crossgate.terraform.secrets import random_key, random_password
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Firewall, Reservation
     from crossgate.model.service import Service
+    from crossgate.model.snapshots import Snapshots
     from crossgate.model.text import Reference
     from crossgate.specs import Join, WatchedFile
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
 _DEFAULT_ROLLOUT = InstanceRefresh(warmup=timedelta(minutes=5))
 _DEFAULT_VERSIONS = Versions()
+_WHERE_DISKS_STAY: Mapping[Cloud, Snapshots | None] = MappingProxyType({})
 
 
 class ConsulServers(Construct):
@@ -70,6 +75,7 @@ class ConsulServers(Construct):
         rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
         versions: Versions = _DEFAULT_VERSIONS,
         metrics: bool = True,
+        snapshots: PerCloud[Snapshots | None] = _WHERE_DISKS_STAY,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Build the servers in every cloud.
@@ -85,6 +91,9 @@ class ConsulServers(Construct):
             versions: of Consul and of consul-template on every member.
             metrics: whether servers show their figures to Prometheus, behind a login, on port 8404;
                 default True. Nobody reaches it until `connections.allow_from` lets somebody in.
+            snapshots: how often what the servers hold is copied, and where to; None: never. By
+                default in-house, into a folder of each server; a bucket or a container is made
+                where it is asked for.
             tags: put on everything that the cloud can tag.
 
         Raises:
@@ -120,6 +129,7 @@ class ConsulServers(Construct):
             least = rollouts_leave_enough.quorum(number)
             rollouts_leave_enough.check(rollouts[cloud], number, least, f"{path}/{cloud.name}")
             servers_come_one_by_one.check(rollouts[cloud], number, f"{path}/{cloud.name}")
+        taken = copies.chosen(snapshots, self._clouds, path)
         name = name_of(scope, id)
 
         super().__init__(scope, id)
@@ -178,6 +188,8 @@ class ConsulServers(Construct):
                 reservation=reservation,
                 watch=self.watch,
             )
+            if (of_cloud := taken[cloud]) is not None:
+                specs[cloud] = _copied(specs[cloud], child, cloud, of_cloud)
         for ports in GOSSIP_PORTS:
             members.allow_from(members, port=ports, why="Consul gossip between members")
         for ports in RPC_PORTS:
@@ -312,6 +324,21 @@ class ConsulServers(Construct):
                 got=[c.name for c in self._clouds],
                 do=f"add the cloud {cloud.name!r} to clouds= of the servers",
             ) from None
+
+
+def _copied(
+    spec: MachinesSpec, scope: Construct, cloud: Cloud, snapshots: Snapshots
+) -> MachinesSpec:
+    """Return the spec of servers that take snapshots."""
+    archive = copies.archive(snapshots, spec.name)
+    document = copies.snapshot_document(
+        snapshots,
+        key=copies.key(scope, snapshots),
+        store=archive.program,
+        # A folder that each has for itself is lost with its host, but three are not.
+        each=cloud.keeps_disks and snapshots.to is None,
+    )
+    return replace(spec, archive=archive, document=Document.merge(spec.document, document))
 
 
 def _open(service: Service, provider: Connections, balancer: Connections) -> None:

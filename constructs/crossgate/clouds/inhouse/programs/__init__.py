@@ -1,0 +1,1 @@
+"""Programs that hosts run; each is a file of its own there."""
