@@ -25,6 +25,7 @@ from crossgate.boot.metrics import metrics_document
 from crossgate.discovery.consul.agent import server_document
 from crossgate.model.text import Text
 from crossgate.specs import Addresses, ServerLines, Watch
+from tests.discovery.consul.authority import SERVER
 from tools import toolbox
 
 if TYPE_CHECKING:
@@ -119,10 +120,13 @@ class Watched:
             gossip_key=base64.b64encode(bytes(range(32))).decode(),
             join=Addresses(addresses=()),
             expected=1,
+            **SERVER,
         )
         http = free_port()
         ports = {"http": http, "dns": -1, "server": free_port(), "serf_lan": free_port()}
         settings = settings_of(document, "agent.json")
+        # It is alone: nobody else has a certificate.
+        del settings["tls"], settings["auto_encrypt"]
         settings |= {
             "bind_addr": "127.0.0.1",
             "data_dir": str(self.folder / "consul"),

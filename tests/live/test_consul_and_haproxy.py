@@ -33,6 +33,7 @@ from crossgate.model.service import Service
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses, Watch
 from tests.dashboards.watched import figures
+from tests.discovery.consul.authority import AUTHORITY, SERVER, known
 from tests.live.machine import Machine, until
 from tools import toolbox
 
@@ -47,17 +48,10 @@ SERVERS = ("10.71.0.11", "10.71.0.12", "10.71.0.13")
 BALANCER = "10.71.0.21"
 GOSSIP_KEY = Reference("${random_bytes.gossip.base64}")
 PASSWORD = Reference("${random_password.stats.result}")
-AUTHORITY = Reference("${tls_self_signed_cert.authority.cert_pem}")
-CERTIFICATE = Reference("${tls_locally_signed_cert.server.cert_pem}")
-KEY = Reference("${tls_private_key.server.private_key_pem}")
 FOREIGN = Reference("${tls_self_signed_cert.foreign.cert_pem}")
-CA = trustme.CA()
-SERVER = CA.issue_cert("server.here.consul", "localhost", "127.0.0.1")
 KNOWN = {
-    AUTHORITY: CA.cert_pem.bytes().decode(),
+    **known("here"),
     FOREIGN: trustme.CA().cert_pem.bytes().decode(),
-    CERTIFICATE: SERVER.cert_chain_pems[0].bytes().decode(),
-    KEY: SERVER.private_key_pem.bytes().decode(),
     GOSSIP_KEY: base64.b64encode(bytes(range(32))).decode(),
     # Whatever is in it: nothing on the way to HAProxy may take it for its own.
     PASSWORD: "p'a\"ss: #${x} {{w}} \\ö",
@@ -83,11 +77,9 @@ class System:
             server_document(
                 datacenter="here",
                 gossip_key=GOSSIP_KEY,
-                authority=AUTHORITY,
-                certificate=CERTIFICATE,
-                key=KEY,
                 join=JOIN,
                 expected=len(SERVERS),
+                **SERVER,
             ),
             metrics_document(pages=PAGES, password=PASSWORD),
         )

@@ -19,6 +19,7 @@ from crossgate.model.machine import Machine as Size
 from crossgate.model.snapshots import Snapshots
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses, MachinesSpec
+from tests.discovery.consul.authority import SERVER, known
 from tests.live.machine import Machine, until
 from tools import toolbox
 
@@ -36,6 +37,7 @@ KEY = Reference("${random_bytes.snapshots.base64}")
 KNOWN = {
     GOSSIP_KEY: base64.b64encode(bytes(range(32))).decode(),
     KEY: base64.b64encode(bytes(range(100, 132))).decode(),
+    **known("here"),
 }
 COPIES = "/var/lib/crossgate-snapshots/copies"
 SERVICE, TIMER = "crossgate-snapshot.service", "crossgate-snapshot.timer"
@@ -45,7 +47,9 @@ def document() -> Document:
     snapshots = Snapshots(every=timedelta(minutes=5))
     place = archive(snapshots, "test-consul")
     join = Addresses(addresses=(Text.of(ADDRESS),))
-    server = server_document(datacenter="here", gossip_key=GOSSIP_KEY, join=join, expected=1)
+    server = server_document(
+        datacenter="here", gossip_key=GOSSIP_KEY, join=join, expected=1, **SERVER
+    )
     taking = snapshot_document(snapshots, key=KEY, store=place.program, each=True)
     nowhere: Reservation = type("Places", (), {"join": join})()
     spec = MachinesSpec(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 
 from crossgate.boot.document import Document
 from crossgate.discovery.consul.agent import client_document, server_document
@@ -25,6 +24,7 @@ from crossgate.model.check import GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.service import Service
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses, Tagged
+from tests.discovery.consul.authority import AUTHORITY, CERTIFICATE, PRIVATE, SERVER, known
 from tests.discovery.consul.programs import assert_consul_accepts, configuration
 from tools import toolbox
 
@@ -32,18 +32,11 @@ if TYPE_CHECKING:
     from crossgate.specs import Join
 
 KEY = Reference("${random_bytes.gossip.base64}")
-AUTHORITY = Reference("${tls_self_signed_cert.authority.cert_pem}")
-CERTIFICATE = Reference("${tls_locally_signed_cert.server.cert_pem}")
-PRIVATE = Reference("${tls_private_key.server.private_key_pem}")
-CA = trustme.CA()
-SERVER = CA.issue_cert("server.nova.consul", "localhost", "127.0.0.1")
 ADDRESS = Reference("${openstack_networking_port_v2.consul_0.all_fixed_ips[0]}")
 KNOWN = {
     KEY: base64.b64encode(bytes(GOSSIP_KEY_BYTES)).decode(),
     ADDRESS: "10.30.0.4",
-    AUTHORITY: CA.cert_pem.bytes().decode(),
-    CERTIFICATE: SERVER.cert_chain_pems[0].bytes().decode(),
-    PRIVATE: SERVER.private_key_pem.bytes().decode(),
+    **known("nova"),
 }
 ADDRESSES = Addresses(addresses=[Text.of(ADDRESS), Text.of("10.30.0.5")])
 TAGGED = Tagged(
@@ -62,13 +55,7 @@ SERVICES = [
 
 def server(join: Join = ADDRESSES, expected: int = 3) -> Document:
     return server_document(
-        datacenter="nova",
-        gossip_key=KEY,
-        authority=AUTHORITY,
-        certificate=CERTIFICATE,
-        key=PRIVATE,
-        join=join,
-        expected=expected,
+        datacenter="nova", gossip_key=KEY, join=join, expected=expected, **SERVER
     )
 
 
