@@ -28,7 +28,7 @@ from tests.clouds.openstack.swift import LOGIN, running_swift
 from tests.contract.conftest import HOST_KEY
 
 NOW = time.time()
-NEWEST, OLDER = name_of(NOW - 100, 90), name_of(NOW - 7300, 50)
+NEWEST, OLDER = name_of(NOW - 5400, 90), name_of(NOW - 9000, 50)
 RESTORE = "sudo /usr/local/lib/crossgate/consul-restore"
 
 
@@ -278,5 +278,5 @@ def test_people_read_what_to_do(asked, s3, tmp_path, capsys):
     assert run(["restore", "--app-out", str(tmp_path / "cdktf.out")]) == 0
     said = capsys.readouterr().out
     assert "aws: gateway-consul, in bucket backups" in said
-    assert f"to bring back {NEWEST}, taken 1 minute ago, run on one of its servers:\n" in said
+    assert f"to bring back {NEWEST}, taken 1 hour ago, run on one of its servers:\n" in said
     assert f"  {RESTORE} {NEWEST}\n" in said
