@@ -158,7 +158,12 @@ class HAProxy:
             runtime.sendall(b"show stat -1 4 -1\n")
             with runtime.makefile() as answer:
                 rows = csv.DictReader(io.StringIO(answer.read()[2:]))
-                return {row[by]: (row["status"], row["check_status"]) for row in rows}
+                # One is the machine itself, with its figures.
+                return {
+                    row[by]: (row["status"], row["check_status"])
+                    for row in rows
+                    if row["pxname"] != "machine"
+                }
 
     def settled(self, *names: str) -> dict[str, str]:
         """Return the servers' states once every check has said yes or no for a while."""

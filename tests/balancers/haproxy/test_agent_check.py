@@ -105,7 +105,8 @@ def seen(layout: Layout, figure: str) -> str:
         asked.connect(layout.socket)
         asked.sendall(b"show stat -1 4 -1\n")
         with asked.makefile() as answer:
-            (row,) = csv.DictReader(io.StringIO(answer.read()[2:]))
+            rows = csv.DictReader(io.StringIO(answer.read()[2:]))
+            (row,) = (row for row in rows if row["pxname"] != "machine")
             return row[figure]
 
 
