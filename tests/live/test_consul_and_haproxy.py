@@ -249,7 +249,7 @@ def test_servers_hear_nothing_that_is_not_encrypted(system: System, servers: lis
     with asked:
         asked.sendall(b"\0")  # "what follows is RPC"
         assert asked.recv(1) == b""
-    assert "non-TLS connection" in servers[0].journal("consul")
+    assert "Non-TLS connection attempted" in servers[0].journal("consul")
 
 
 def test_a_machine_of_another_authority_trusts_no_server_and_joins_nobody(
