@@ -482,7 +482,7 @@ def test_steps_and_a_target_of_one_figure_are_refused(stack, nova):
 
 def test_heat_has_no_stack_for_more_machines_and_policies_than_it_counts(stack, nova):
     refresh = InstanceRefresh(max_healthy=1.5)
-    large = group(stack, nova, capacity=Capacity(100, 149), rollout=refresh)
+    large = group(stack, nova, capacity=Capacity(100, 116), rollout=refresh)
     many = [Step(at_least=100 + number, add=number) for number in range(1, 9)]
     with pytest.raises(RefusedError, match="no stack that is large enough for so many steps"):
         large.scale(Steps(on="connections", steps=many))

@@ -100,7 +100,7 @@ class Service:
         limits: memory, processors, open files.
         drain: how long a machine that leaves waits, out of the balancers' lists, for the service's
             connections to end by themselves before it is told to end; default 20 seconds, at most
-            15 minutes. Nova lets a machine have a minute for all of it (`shutdown_timeout`).
+            15 minutes.
         max_connections: how many connections one machine takes at a time, above which the
             balancers let clients wait for as long as `Listener(queue=...)` says; default None: no
             limit. Each balancer keeps to its part of it, rounded up: HAProxy's `maxconn` of a

@@ -91,7 +91,7 @@ def test_what_heat_does_not_hear_any_more_is_refused():
 def test_a_group_too_large_for_heat_is_told_how_large_it_may_be(stack):
     cloud = by_ids(stack)
     spec = group_spec(cloud, stack, watch=WATCH, capacity=Capacity(2, 300))
-    assert any("a maximum of 198" in str(refusal) for refusal in cloud.refusals(spec))
+    assert any("a maximum of 165" in str(refusal) for refusal in cloud.refusals(spec))
 
 
 def test_the_machine_has_what_it_says_it_with():

@@ -9,7 +9,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +29,7 @@ from tools.toolbox import ToolError
 
 if TYPE_CHECKING:
     from lab.control_plane.plane import ControlPlane
+    from lab.machine import Machine
 
 pytestmark = [
     pytest.mark.openstack,
@@ -290,13 +291,44 @@ def test_a_group_grows_while_clients_hold_connections_and_shrinks_when_they_go(c
     lost = min(services(clouds))
     clouds.machines[lost].kill()
     heal(clouds, lost, size=3)
+    there = {name: clouds.machines[name] for name in services(clouds)}
     for connection in held:
         connection.close()
-    until(lambda: len(services(clouds, new=True)) == 2, seconds=150, what="a machine fewer")
+    goer = until_found(lambda: leaving_of(there), seconds=150, what="one hears that it is to go")
+    until(lambda: has_left(there[goer]), seconds=30, what=f"{goer} leaves")
+    # Heat has waited for it: until now the machine is there, and serves those who hold on to it.
+    assert goer in services(clouds)
+    until(lambda: len(services(clouds, new=True)) == 2, seconds=60, what="a machine fewer")
+    assert goer not in services(clouds)
     said = keepers_log(clouds)
     assert re.search(r"gateway-gw-api size: scale-up: \d+ connections to 2 machines", said)
     assert "gateway-gw-api size: scale-down: " in said
     clouds.catch_up(NOVA)
+
+
+def said_of_leaving(machine: Machine) -> str:
+    return machine.journal("crossgate-leaving") if machine.running else ""
+
+
+def has_left(machine: Machine) -> bool:
+    return "has left" in said_of_leaving(machine)
+
+
+def leaving_of(machines: Mapping[str, Machine]) -> str | None:
+    """Return the name of a machine that has heard that it is to go."""
+    told = (name for name, one in machines.items() if "leaves: Heat" in said_of_leaving(one))
+    return next(told, None)
+
+
+def until_found(find: Callable[[], str | None], *, seconds: float, what: str) -> str:
+    found: list[str] = []
+
+    def holds() -> bool:
+        found.extend(one for one in [find()] if one)
+        return bool(found)
+
+    until(holds, seconds=seconds, what=what)
+    return found[0]
 
 
 def passing(clouds: Clouds, cloud: str) -> set[str]:

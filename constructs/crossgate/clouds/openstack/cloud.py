@@ -15,6 +15,7 @@ from crossgate.clouds.openstack import (
     group,
     group_refusals,
     keeper,
+    leaving,
     limits,
     machines,
     ready,
@@ -197,7 +198,7 @@ class OpenStackCloud(Construct):
             found += [*keeper.refusals(self, spec), *archive.refusals(self, spec)]
             spec = archive.kept(self, None, keeper.keeping(self, None, spec))
         else:
-            spec = ready.telling(spec)
+            spec = self._speaking(spec)
         too_long = cloud_init.refusal(
             spec.document,
             limit=limits.USER_DATA_BYTES,
@@ -230,7 +231,12 @@ class OpenStackCloud(Construct):
     def group(self, scope: Construct, id: str, spec: GroupSpec) -> str:
         """Build a Heat stack that makes, unmakes and replaces machines."""
         claim(scope, id)
-        return group.group(self, Construct(scope, id), ready.telling(spec))
+        return group.group(self, Construct(scope, id), self._speaking(spec))
+
+    def _speaking(self, spec: GroupSpec) -> GroupSpec:
+        """Return the spec of a group whose machines say that they are ready, and hear to go."""
+        spec = ready.telling(spec)
+        return leaving.hearing(spec) if self.healing else spec
 
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
         """Write down with the group, for the keeper or as an alarm, what its size follows."""

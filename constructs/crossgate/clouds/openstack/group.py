@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.openstack import alarms, catalogue, keeper, limits, ready, rolling
+from crossgate.clouds.openstack import (
+    alarms,
+    catalogue,
+    keeper,
+    leaving,
+    limits,
+    ready,
+    rolling,
+)
 from crossgate.clouds.openstack.bindings.compute import ComputeServergroupV2
 from crossgate.clouds.openstack.bindings.orchestration import OrchestrationStackV1
 from crossgate.clouds.openstack.machines import keep_apart, metadata
@@ -176,7 +184,9 @@ def _member(
     if spread is not None:
         properties["scheduler_hints"] = {"group": Reference(ComputeServergroupV2.id.of(spread))}
     if spec.watch is not None:
-        return ready.member(cloud.member_template(), spec, properties)
+        # Who is to go is told by the keeper.
+        farewell = leaving.seconds(spec) if cloud.healing else 0
+        return ready.member(cloud.member_template(), spec, properties, farewell)
     alone = {"config_drive": True, "user_data_format": "RAW"}
     return {"type": "OS::Nova::Server", "properties": properties | alone}
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from crossgate.specs import GroupSpec
     from crossgate.terraform.engine import Construct
 
-RESOURCES = 5
-"""Of a stack, that such a member takes: the group of one, the one, and the three in that."""
+RESOURCES = 6
+"""Of a stack, that such a member takes: the group of one, the one, and the four in that."""
 
 _NAME = "ready"
 _PROGRAM = "/usr/local/lib/crossgate/heat_ready.py"
@@ -93,7 +93,7 @@ def template(scope: Construct) -> Reference:
 
 
 def member(
-    template: Reference, spec: GroupSpec, server: Mapping[str, object]
+    template: Reference, spec: GroupSpec, server: Mapping[str, object], farewell: int
 ) -> Mapping[str, object]:
     """Return the member whose server has these properties.
 
@@ -101,9 +101,10 @@ def member(
         template: what `template` has returned.
         spec: the group.
         server: properties of OS::Nova::Server.
+        farewell: seconds for which Heat waits before it has the server deleted.
 
     """
-    patience = whole_seconds(spec.health.grace)
+    own = {"patience": whole_seconds(spec.health.grace), "farewell": farewell}
     return {
         "type": "OS::Heat::AutoScalingGroup",
         "properties": {
@@ -111,6 +112,6 @@ def member(
             "max_size": 1,
             "desired_capacity": 1,
             "rolling_updates": {"min_in_service": 1, "max_batch_size": 1, "pause_time": 0},
-            "resource": {"type": template, "properties": {**server, "patience": patience}},
+            "resource": {"type": template, "properties": {**server, **own}},
         },
     }

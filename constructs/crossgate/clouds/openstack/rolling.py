@@ -7,7 +7,7 @@ from datetime import timedelta
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.openstack import ready
+from crossgate.clouds.openstack import leaving, ready
 from crossgate.model.rollout import InstanceRefresh
 from crossgate.model.units import whole_seconds
 
@@ -40,7 +40,10 @@ class Rollout:
 
 
 def rollout(
-    capacity: Capacity, refresh: InstanceRefresh, patience: timedelta | None = None
+    capacity: Capacity,
+    refresh: InstanceRefresh,
+    patience: timedelta | None = None,
+    farewell: int = 0,
 ) -> Rollout:
     """Return how members are replaced so that `refresh` holds at every size within `capacity`.
 
@@ -51,6 +54,7 @@ def rollout(
         refresh: what is asked for.
         patience: how long a member may take to be ready. Such a member is replaced by one beside it
             (see `ready`), and none is missing meanwhile. None: it counts when Nova has made it.
+        farewell: seconds that one takes to go.
 
     """
     if patience is None:
@@ -61,7 +65,7 @@ def rollout(
     # One batch may come first that only adds, and one last that only takes away.
     batches = ceil(capacity.most / batch) + 2
     build = max(_BUILD_SECONDS, whole_seconds(patience or timedelta(0)))
-    minutes = ceil(batches * (build + pause) / 60)
+    minutes = ceil(batches * (build + pause + farewell) / 60)
     return Rollout(
         in_service=in_service, batch=batch, pause=pause, minutes=max(_LEAST_MINUTES, minutes)
     )
@@ -87,7 +91,8 @@ def _batch(capacity: Capacity, most: float, least: float, kept: int) -> int:
 def plan(spec: GroupSpec) -> Rollout:
     """Return how the members of a group are replaced."""
     refresh = spec.rollout.refresh or InstanceRefresh()  # the one without is refused
-    return rollout(spec.capacity, refresh, spec.health.grace if spec.watch else None)
+    patience = spec.health.grace if spec.watch else None
+    return rollout(spec.capacity, refresh, patience, leaving.seconds(spec))
 
 
 def each(spec: GroupSpec) -> int:

@@ -37,6 +37,7 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
             log.say(name, f"is passed over: {why}")
         for group, figure in itertools.product(groups, _FROM_ZERO):
             log.count(figure, group.name, by=0)
+        _tell(groups, notes, cluster)
         now = clock()
         notes.look(now)
         healed = _heal(groups, seen, notes, log, now)
@@ -60,6 +61,14 @@ def look(heat: Heat, cluster: Cluster, log: Log, clock: Callable[[], float]) -> 
         log.say("waits", "")
         log.looked(clock())
     log.show()
+
+
+def _tell(groups: Sequence[Group], notes: Notes, cluster: Cluster) -> None:
+    """Tell machines that are about to be deleted; whoever is told goes on being told until then."""
+    leaving = sorted({server for group in groups for server in group.leaving})
+    if leaving != notes.leaving:
+        cluster.tell(leaving)
+        notes.leaving = leaving
 
 
 def _told(cluster: Cluster) -> Sequence[str]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 FIGURES = "figures."
 """What the names begin with under which balancers note what they see."""
 
+LEAVING = "leaving"
+"""Name of the note with the machines that are to go."""
+
 _COMMAND_SECONDS = 30
 
 
@@ -63,6 +66,10 @@ class Cluster:
     def record(self, notes: Notes) -> None:
         """Keep the notes."""
         self._ask("record", self._name, given=notes.text())
+
+    def tell(self, leaving: Sequence[str]) -> None:
+        """Have machines hear, by the cloud's own ids, that they are about to be deleted."""
+        self._ask("record", LEAVING, given=json.dumps(list(leaving)))
 
     def _ask(self, *words: str, given: str = "") -> str:
         done = subprocess.run(  # noqa: S603  (the cluster's own program)

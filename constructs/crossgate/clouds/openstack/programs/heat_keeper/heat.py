@@ -21,6 +21,7 @@ RULES = "crossgate"
 
 _ONE = "/member.yaml"
 _SERVER = "OS::Nova::Server"
+_FAREWELL = "OS::Heat::Delay"
 """Types of what is in the stack of a member."""
 
 GONE = "GONE"
@@ -51,6 +52,7 @@ class Group:
         status: what Heat is doing to either, or did last.
         rules: what is to be done about it.
         members: those that there are.
+        leaving: servers that Heat is about to delete.
 
     """
 
@@ -59,6 +61,7 @@ class Group:
     status: str
     rules: Rules
     members: Sequence[Member] = ()
+    leaving: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -150,6 +153,7 @@ class Heat:
                 # One that Heat is making has no server yet, and is not one that has lost it.
                 if server or not status.endswith("IN_PROGRESS")
             ],
+            leaving=leaving(found),
         )
 
     def _member(self, name: str, server: str, servers: Mapping[str, Any]) -> Member:
@@ -184,15 +188,32 @@ def members(resources: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """
     own = [one for one in resources if one["parent_resource"] == GROUP]
     ones = [one for one in resources if one["resource_type"].endswith(_ONE)]
-    servers = {
-        one["parent_resource"]: one["physical_resource_id"]
-        for one in resources
-        if one["resource_type"] == _SERVER
-    }
+    servers = _servers(resources)
     found = {member["resource_name"]: "" for member in own}
     for one in sorted(ones, key=lambda one: bool(one["resource_status"].endswith("_COMPLETE"))):
         found[one["parent_resource"]] = servers.get(one["resource_name"], "")
     return found
+
+
+def leaving(resources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the servers that Heat deletes when what goes before them has taken its time."""
+    servers = _servers(resources)
+    return sorted(
+        servers[one["parent_resource"]]
+        for one in resources
+        if one["resource_type"] == _FAREWELL
+        and one["resource_status"].startswith("DELETE")
+        and servers.get(one["parent_resource"])
+    )
+
+
+def _servers(resources: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the servers by the name of what has them."""
+    return {
+        one["parent_resource"]: one["physical_resource_id"]
+        for one in resources
+        if one["resource_type"] == _SERVER
+    }
 
 
 def _fine(answer: Any) -> Any:  # noqa: ANN401  (an answer of requests)

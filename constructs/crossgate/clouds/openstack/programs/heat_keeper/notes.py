@@ -30,6 +30,7 @@ class Notes:
         told: how many members it had then.
         calm: since when a stack needs fewer members.
         fewer: by how many, at the busiest moment since then.
+        leaving: servers that were told to go.
         looked: when somebody last looked.
 
     """
@@ -41,6 +42,7 @@ class Notes:
     told: dict[str, int] = field(default_factory=dict)
     calm: dict[str, float] = field(default_factory=dict)
     fewer: dict[str, int] = field(default_factory=dict)
+    leaving: list[str] = field(default_factory=list)
     looked: float = 0.0
 
     @classmethod
