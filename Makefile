@@ -70,6 +70,7 @@ bindings: tools ## make the typed tables of Terraform resources anew from the pr
 	$(RUN) -m tools.bindings
 	$(RUN) -m tools.instance_types
 	$(RUN) -m tools.gateway_schema
+	$(RUN) -m tools.clouds_table
 
 bench-synth: setup ## measure synthesis against an empty app and the prebuilt bindings, and draw it
 	@$(RUN) -m tools.install terraform node cdktf providers
