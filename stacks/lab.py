@@ -45,7 +45,7 @@ CONNECTIONS = Scaling(
 )
 """What a group follows: more of them than any trial of the lab opens, and less patience."""
 
-UNFIT = Health(grace=timedelta(minutes=3), unfit=timedelta(seconds=45))
+UNFIT = Health(grace=timedelta(seconds=150), unfit=timedelta(seconds=45))
 """Longer than any fault of the lab makes a service fail, and than a machine boots among many."""
 
 QUICK = InstanceRefresh(warmup=timedelta(seconds=5))

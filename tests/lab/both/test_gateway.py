@@ -162,7 +162,9 @@ def test_a_cloud_that_is_cut_off_costs_each_client_one_call_at_most(clouds, tmp_
     result = Trial(gateway=gateway, folder=tmp_path).run("cloud-cut", mode=mode)
 
     assert judge(result).lost == []
-    assert {call.server.partition("-")[0] for call in result.calls if call.ok} == {AWS, NOVA}
+    # Those before it was cut off count: of those that are under way then there may be none.
+    served = {call.server.partition("-")[0] for call in result.raw.calls if call.ok}
+    assert served == {AWS, NOVA}
     assert result.longest_gap < 3
 
 
@@ -183,8 +185,10 @@ def services(clouds: Clouds, *, new: bool = False) -> dict[str, str]:
 
 
 def heat_rests(clouds: Clouds) -> bool:
-    stacks = clouds.project.deploy().orchestration.stacks(show_nested=True)
-    return all(stack.status.endswith("COMPLETE") for stack in stacks)
+    # openstacksdk's own listing shows no stacks below others.
+    asked = clouds.project.deploy().orchestration.get("/stacks", params={"show_nested": "true"})
+    stacks = asked.json()["stacks"]
+    return bool(stacks) and not any(one["stack_status"].endswith("IN_PROGRESS") for one in stacks)
 
 
 def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
@@ -200,13 +204,13 @@ def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
         there = set(services(clouds).values())
         return gone not in there and len(there) == size
 
-    until(healed, seconds=150, what=f"another stands in for {lost}")
+    until(healed, seconds=240, what=f"another stands in for {lost}")
     # A name that is free is given again.
     (name,) = (name for name, one in known.items() if one.id not in before)
     (address,) = clouds.places[NOVA].addresses
     until(lambda: who_serves(clouds, address) == name, seconds=60, what=f"{name} serves")
     # Until Heat has heard that it is ready the keeper looks at nobody else.
-    until(lambda: heat_rests(clouds), seconds=60, what="Heat has ended")
+    until(lambda: heat_rests(clouds), seconds=90, what="Heat has ended")
 
 
 def test_a_machine_whose_service_fails_for_long_is_replaced(clouds):
