@@ -41,7 +41,7 @@ MACHINES = [
     for name in ("api", "discovery", "edge")
 ]
 BALANCERS = [machine for machine in MACHINES if machine[1].endswith("-edge")]
-_OF_A_RESOURCE = re.compile(r"\$\{(?:aws|openstack|random)_[^${}]+\}")
+_OF_A_RESOURCE = re.compile(r"\$\{(?:aws|openstack|random|tls)_[^${}]+\}")
 
 
 @dataclass
