@@ -11,6 +11,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -93,7 +94,7 @@ def instances(project: Project) -> list[Instance]:
     is none yet, and what it deletes none any more.
     """
     cloud = project.operate()
-    (owner,) = cloud.identity.projects(name=project.name)
+    owner = _owner(project)
     group_of = {
         machine: group.name
         for group in cloud.compute.server_groups(all_projects=True)
@@ -108,7 +109,7 @@ def instances(project: Project) -> list[Instance]:
             tags=dict(server.metadata),
             firewalls=[group["name"] for group in server.security_groups],
         )
-        for server in cloud.compute.servers(all_projects=True, project_id=owner.id)
+        for server in cloud.compute.servers(all_projects=True, project_id=owner)
         if server.id in group_of and _runs(server)
     ]
     return sorted(found, key=lambda machine: (machine.group, ip_address(machine.address)))
@@ -117,7 +118,7 @@ def instances(project: Project) -> list[Instance]:
 def entrances(project: Project) -> list[Entrance]:
     """Return Octavia's load balancers with their floating addresses, listeners and members."""
     cloud = project.operate()
-    (owner,) = cloud.identity.projects(name=project.name)
+    owner = _owner(project)
     return [
         Entrance(
             name=balancer.name,
@@ -127,8 +128,15 @@ def entrances(project: Project) -> list[Entrance]:
             ],
             listening=list(_listening(cloud.load_balancer, balancer.listeners)),
         )
-        for balancer in cloud.load_balancer.load_balancers(project_id=owner.id)
+        for balancer in cloud.load_balancer.load_balancers(project_id=owner)
     ]
+
+
+@cache
+def _owner(project: Project) -> str:
+    """Return the id of the project, asked for once: it stays."""
+    (found,) = project.operate().identity.projects(name=project.name)
+    return str(found.id)
 
 
 def _runs(server: Any) -> bool:  # noqa: ANN401  (openstacksdk's)
