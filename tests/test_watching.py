@@ -75,7 +75,7 @@ def test_balancers_show_their_figures_and_those_of_their_agent(edge, here):
 
 def test_consul_servers_show_their_figures_and_how_many_they_should_be(consul, here):
     settings = settings_of(document(here, "test-consul"), "metrics-page.json")
-    assert (settings["address"], settings["port"]) == ("0.0.0.0", METRICS_PORT)  # noqa: S104
+    assert (settings["address"], settings["port"]) == ("0.0.0.0", METRICS_PORT)  # noqa: S104  (closed to all)
     assert settings["pages"] == {"consul": METRICS_URL}
     assert settings["facts"] == {"crossgate_consul_servers_wanted": 5}
 

@@ -174,7 +174,7 @@ def test_one_that_never_asks_keeps_nobody_waiting(started):
 @pytest.mark.process
 def test_without_a_login_it_never_listens_for_others(tmp_path, settings):
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps(settings | {"address": "0.0.0.0", "port": 0}))  # noqa: S104
+    path.write_text(json.dumps(settings | {"address": "0.0.0.0", "port": 0}))  # noqa: S104  (as a server has it)
     done = subprocess.run(
         [sys.executable, PROGRAM, path], capture_output=True, text=True, check=False, timeout=20
     )

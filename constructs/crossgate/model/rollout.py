@@ -30,8 +30,9 @@ class InstanceRefresh:
         min_healthy: share of the group that keeps serving; default 1.0, launch before terminate.
         max_healthy: share of the group that may run at the same time; default 1.1 (AWS rounds up
             to at least one machine more).
-        warmup: how long a new machine needs before it counts; default one minute. On AWS it counts
-            as healthy once it runs and this has passed, so it must cover boot and start.
+        warmup: how long a new machine is looked at before it counts; default one minute. It begins
+            when the machine has said that it is ready; of a group without discovery, when it runs,
+            so that it must cover boot and start there.
         checkpoints: shares of the group at which the replacing pauses, so that somebody can look;
             rising. After the last one it goes on to the end by itself. Default: none.
         checkpoint_delay: how long each pause is, up to two days, and less than 14 days for all of

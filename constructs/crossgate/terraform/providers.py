@@ -21,5 +21,6 @@ def own_provider(scope: Construct, kind: type[_P]) -> _P:
     kept: dict[str, _P] = stack.__dict__
     key = f"_crossgate_{kind.terraform_type}"
     if key not in kept:
+        # Each kind takes arguments of its own, and all of them an alias.
         kept[key] = kind(stack, f"crossgate-{kind.terraform_type}", alias=_ALIAS)  # type: ignore[call-arg]
     return kept[key]

@@ -204,7 +204,7 @@ def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
         there = set(services(clouds).values())
         return gone not in there and len(there) == size
 
-    until(healed, seconds=420, what=f"another stands in for {lost}")
+    until(healed, seconds=240, what=f"another stands in for {lost}")
     # A name that is free is given again.
     (name,) = (name for name, one in known.items() if one.id not in before)
     (address,) = clouds.places[NOVA].addresses

@@ -97,8 +97,8 @@ class ConsulServers(Construct):
             tags: put on everything that the cloud can tag.
 
         Raises:
-            PolicyError: another number of servers, or a rollout that may leave less
-                than a quorum.
+            PolicyError: another number of servers, or a rollout that may leave less than a quorum
+                or launches several servers at once.
             ConfigError: a value is wrong, or a cloud refuses what is asked.
 
         """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> str:
     """Do what the arguments say; return what is to be printed."""
     import boto3  # noqa: PLC0415  (so that nothing of it is needed to read this)
-    from botocore.config import Config  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415  (as above)
 
     path, verb, *more = arguments
     settings = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -231,7 +231,7 @@ class Snapshots:
         headers = {"X-Consul-Token": self._token} if self._token else {}
         body, method = (None, "GET") if put is None else (json.dumps(put).encode(), "PUT")
         url = f"{self._settings['agent']}/v1{path}"
-        request = Request(url, data=body, headers=headers, method=method)  # noqa: S310
+        request = Request(url, data=body, headers=headers, method=method)  # noqa: S310  (as below)
         with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310  (the machine's own agent)
             return json.load(answer)
 
