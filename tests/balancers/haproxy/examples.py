@@ -1,13 +1,16 @@
-"""Servers for tests, each a process of its own on a port of the loopback address."""
+"""Servers for tests on ports of the loopback address, and what HAProxy says of a file."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from tools import toolbox
 
@@ -40,3 +43,55 @@ def grpc_server(port: int) -> contextlib.AbstractContextManager[subprocess.Popen
 def all_named(ports: Sequence[int], states: Sequence[str]) -> dict[str, str]:
     """Return the states of the servers on these ports, by the servers' names."""
     return {f"port-{port}": state for port, state in zip(ports, states, strict=True)}
+
+
+def refused(program: Path, config: Path, held: Mapping[int, socket.socket] | None = None) -> str:
+    """Return what HAProxy has against a file, warnings too; nothing where that is nothing.
+
+    `held` are sockets by the ports for which systemd is to have kept them.
+    """
+    kept = {f"HELD_{port}": one.fileno() for port, one in (held or {}).items()}
+    done = subprocess.run(
+        [program, "-c", "-dW", "-V", "-f", config],
+        check=False, capture_output=True, text=True, pass_fds=list(kept.values()),
+        env={**os.environ, **{name: str(fd) for name, fd in kept.items()}},
+    )  # fmt: skip
+    return done.stderr if done.returncode or "WARNING" in done.stderr else ""
+
+
+class Loopback:
+    """A server in this process: each connection has a thread, and none may outlive its client."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port: int = self._socket.getsockname()[1]
+        self._threads = [threading.Thread(target=self._serve)]
+
+    def answer(self, connection: socket.socket) -> None:
+        """Talk with a client until one of the two ends it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        for thread in self._threads:
+            thread.join(timeout=10)
+            # One that goes on without a client takes a processor from all tests after this one.
+            assert not thread.is_alive()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                connection.settimeout(5)
+                thread = threading.Thread(target=self._talk, args=[connection])
+                self._threads.append(thread)
+                thread.start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            self.answer(connection)

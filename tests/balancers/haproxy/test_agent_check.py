@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ from crossgate.model.listener import Listener
 from crossgate.model.net import Ports
 from crossgate.model.service import Service
 from crossgate.specs import ServerLines
+from tests.balancers.haproxy.examples import Loopback
 
 if TYPE_CHECKING:
     from crossgate.balancers.haproxy.settings import Layout
@@ -69,34 +68,23 @@ def test_the_port_is_open_to_the_balancers_of_the_service_alone(stack, balancers
     assert [rule.peer for rule in rules] == [edge.connections.firewalls[cloud]]
 
 
-class Agent:
+class Agent(Loopback):
     """Says one line to whoever connects."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.says = "up"
         self.asked = 0
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._socket.accept()
-                with connection, contextlib.suppress(OSError):
-                    self.asked += 1
-                    connection.sendall(f"{self.says}\n".encode())
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+    def answer(self, connection: socket.socket) -> None:
+        self.asked += 1
+        connection.sendall(f"{self.says}\n".encode())
 
 
 @pytest.fixture
 def agent() -> Iterator[Agent]:
-    made = Agent()
-    yield made
-    made.close()
+    with Agent() as made:
+        yield made
 
 
 def seen(layout: Layout, figure: str) -> str:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import socket
 import struct
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +30,7 @@ from crossgate.model.service import Service
 from crossgate.model.text import Text
 from crossgate.specs import EntrySpec, ServerLines
 from tests.balancers.haproxy.conftest import HAProxy
-from tests.balancers.haproxy.examples import all_named
+from tests.balancers.haproxy.examples import Loopback, all_named, refused
 
 if TYPE_CHECKING:
     from crossgate.balancers.haproxy.settings import Layout
@@ -75,13 +72,7 @@ def test_haproxy_accepts_the_file_without_a_warning(
     config = tmp_path / "haproxy.cfg"
     config.write_text(rendered(configuration(listeners, layout=layout), servers), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as held:
-        done = subprocess.run(
-            [program, "-c", "-dW", "-V", "-f", config],
-            check=False, capture_output=True, text=True, pass_fds=[held.fileno()],
-            # Also the line for a socket that systemd has kept.
-            env={**os.environ, "HELD_9000": str(held.fileno())},
-        )  # fmt: skip
-    assert (done.returncode, "WARNING" in done.stderr) == (0, False), done.stderr
+        assert refused(program, config, held={9000: held}) == ""
 
 
 def test_without_a_word_nothing_is_said_of_it() -> None:
@@ -89,24 +80,16 @@ def test_without_a_word_nothing_is_said_of_it() -> None:
     assert not [word for word in ("accept-proxy", "send-proxy", "health-proxied") if word in text]
 
 
-class Wanting:
+class Wanting(Loopback):
     """Answers HTTP and Thrift, but only who begins with a header of the PROXY protocol."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.clients: list[str] = []
         self.forwarded: list[str] = []
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self._answer, args=self._socket.accept()[:1]).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError), connection.makefile("rb") as said:
-            connection.settimeout(5)
+    def answer(self, connection: socket.socket) -> None:
+        with connection.makefile("rb") as said:
             first = said.read(6)
             if first == b"PROXY ":
                 client = said.readline().split()[1].decode()
@@ -121,23 +104,22 @@ class Wanting:
                 call = said.read1()
                 connection.sendall(call[:3] + b"\x02" + call[4:])
                 return
-            lines = list(iter(said.readline, b"\r\n"))
+            lines = []
+            while (line := said.readline()) != b"\r\n":
+                if not line:
+                    return
+                lines.append(line)
             self.clients.append(client)
             for line in lines:
                 if line.lower().startswith(b"x-forwarded-for:"):
                     self.forwarded.append(line.split(b":")[1].strip().decode())
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
 
 @pytest.fixture
 def server() -> Iterator[Wanting]:
-    made = Wanting()
-    yield made
-    made.close()
+    with Wanting() as made:
+        yield made
 
 
 def asked(port: int, begin: bytes, path: str = "/") -> bytes:

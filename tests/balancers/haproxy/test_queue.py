@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,6 +33,7 @@ from crossgate.model.listener import Listener
 from crossgate.model.service import Service
 from crossgate.model.text import Text
 from crossgate.specs import MachinesSpec, ServerLines
+from tests.balancers.haproxy.examples import Loopback
 
 if TYPE_CHECKING:
     from crossgate.balancers.haproxy.settings import Layout
@@ -121,38 +121,26 @@ def test_where_nobody_asks_for_figures_limits_alone_bring_the_program(stack, ser
     assert ("crossgate-haproxy-figures.service" in units) is there
 
 
-class Held:
+class Held(Loopback):
     """A server that greets each client and holds the connection until the client ends it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.taken = 0
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self._hold, args=self._socket.accept()[:1]).start()
-
-    def _hold(self, held: socket.socket) -> None:
+    def answer(self, connection: socket.socket) -> None:
+        connection.settimeout(30)
         # HAProxy's checks connect and go: who says nothing is none of the clients.
-        with held, contextlib.suppress(OSError):
-            held.settimeout(30)
-            if held.recv(1):
-                self.taken += 1
-                held.sendall(b"!")
-                held.recv(1)
-
-    def close(self) -> None:
-        self._socket.close()
+        if connection.recv(1):
+            self.taken += 1
+            connection.sendall(b"!")
+            connection.recv(1)
 
 
 @pytest.fixture
 def server() -> Iterator[Held]:
-    held = Held()
-    yield held
-    held.close()
+    with Held() as held:
+        yield held
 
 
 class Client:
