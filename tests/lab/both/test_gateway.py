@@ -231,7 +231,8 @@ def test_a_machine_that_is_deleted_behind_heats_back_is_replaced(clouds):
     lost = min(services(clouds))
     clouds.project.operate().compute.delete_server(services(clouds)[lost])
     heal(clouds, lost)
-    assert "Nova shows it as GONE" in keepers_log(clouds)
+    # Nova shows one that it is deleting as DELETED for a moment.
+    assert re.search("Nova shows it as (GONE|DELETED)", keepers_log(clouds))
 
 
 def test_half_the_machines_dead_at_once_are_a_cut_network_and_nobody_is_replaced(clouds):
@@ -269,13 +270,16 @@ def test_without_a_leader_nobody_is_replaced_until_there_is_one(clouds):
     heal(clouds, lost)
 
 
+def keeper_of(clouds: Clouds) -> str | None:
+    """Return the name of the server whose keeper has the lock; nobody has it while that changes."""
+    servers = (f"{NOVA}-disc{number}" for number in (1, 2, 3))
+    asked = ("pgrep", "--full", f"^{PYTHON} -m heat_keeper")
+    return next((one for one in servers if clouds.machines[one].run(*asked, check=False)), None)
+
+
 def test_another_server_heals_when_the_one_that_did_has_vanished(clouds):
-    (holder,) = (
-        machine
-        for name, machine in clouds.machines.items()
-        if name.startswith(f"{NOVA}-disc")
-        and machine.run("pgrep", "--full", f"^{PYTHON} -m heat_keeper", check=False)
-    )
+    found = until_found(lambda: keeper_of(clouds), seconds=60, what="a server looks after groups")
+    holder = clouds.machines[found]
     holder.kill()
     lost = min(services(clouds))
     clouds.machines[lost].kill()
