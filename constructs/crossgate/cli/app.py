@@ -45,6 +45,16 @@ app = typer.Typer(
     help="What only the clouds can answer about a gateway.",
 )
 
+# What several commands take.
+_AppOut = Annotated[Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)]
+_Stack = Annotated[str | None, typer.Option(help="The stack; default: the only one.")]
+_Clouds = Annotated[
+    list[str] | None, typer.Option(help="A cloud, by its id; default: all. May be repeated.")
+]
+_State = Annotated[
+    Path | None, typer.Option(help="Terraform's state, as `terraform state pull` prints it.")
+]
+
 
 @app.callback()
 def crossgate() -> None:
@@ -54,17 +64,10 @@ def crossgate() -> None:
 @app.command()
 def check(
     *,
-    app_out: Annotated[
-        Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)
-    ] = Path("cdktf.out"),
-    stack: Annotated[str | None, typer.Option(help="The stack; default: the only one.")] = None,
-    cloud: Annotated[
-        list[str] | None, typer.Option(help="A cloud, by its id; default: all. May be repeated.")
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="Terraform's state, as `terraform state pull` prints it."),
-    ] = None,
+    app_out: _AppOut = Path("cdktf.out"),
+    stack: _Stack = None,
+    cloud: _Clouds = None,
+    state: _State = None,
     json: Annotated[bool, typer.Option("--json", help="Print data instead of tables.")] = False,
     remove_orphans: Annotated[
         bool, typer.Option("--remove-orphans", help="Delete what failed creates left in Heat.")
@@ -92,16 +95,12 @@ def check(
 @app.command()
 def rollout(
     *,
-    app_out: Annotated[
-        Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)
-    ] = Path("cdktf.out"),
-    stack: Annotated[str | None, typer.Option(help="The stack; default: the only one.")] = None,
+    app_out: _AppOut = Path("cdktf.out"),
+    stack: _Stack = None,
     group: Annotated[
         list[str] | None, typer.Option(help="A group, by its name; default: all. May be repeated.")
     ] = None,
-    cloud: Annotated[
-        list[str] | None, typer.Option(help="A cloud, by its id; default: all. May be repeated.")
-    ] = None,
+    cloud: _Clouds = None,
     timeout: Annotated[
         str, typer.Option(help="The longest that it follows: 90s, 30m, 2h, 1d.")
     ] = "2h",
@@ -158,20 +157,13 @@ def dashboards(
 @app.command()
 def restore(
     *,
-    app_out: Annotated[
-        Path, typer.Option(help="Where `cdktf synth` writes.", show_default=True)
-    ] = Path("cdktf.out"),
-    stack: Annotated[str | None, typer.Option(help="The stack; default: the only one.")] = None,
-    cloud: Annotated[
-        list[str] | None, typer.Option(help="A cloud, by its id; default: all. May be repeated.")
-    ] = None,
+    app_out: _AppOut = Path("cdktf.out"),
+    stack: _Stack = None,
+    cloud: _Clouds = None,
     snapshot: Annotated[
         str | None, typer.Option(help="The snapshot, by its name; default: the newest.")
     ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="Terraform's state, as `terraform state pull` prints it."),
-    ] = None,
+    state: _State = None,
     json: Annotated[bool, typer.Option("--json", help="Print data instead of text.")] = False,
 ) -> None:
     """Find the snapshots of Consul, and say what brings one back.
