@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
 
 from crossgate.cli.following import UnansweredError
 from crossgate.cli.openstack.login import ERRORS, log_in, sentence
@@ -19,19 +18,9 @@ def snapshots(cloud: Cloud, container: str, prefix: str) -> list[str]:
         UnansweredError: it could not be asked.
 
     """
-    found: list[str] = []
-    last = ""
     try:
         swift = log_in(cloud.provider).connection.object_store
-        while True:
-            query = urlencode({"format": "json", "prefix": prefix, "marker": last})
-            answer = swift.get(f"/{quote(container, safe='')}?{query}")
-            if not answer.ok:
-                raise UnansweredError(f"Swift answers {answer.status_code} for {container}")
-            page = answer.json() if answer.text.strip() else []
-            if not page:
-                return found
-            last = page[-1]["name"]
-            found += [one["name"][len(prefix) :] for one in page]
+        kept = swift.objects(container, prefix=prefix)
+        return [one.name.removeprefix(prefix) for one in kept]
     except ERRORS as error:
         raise UnansweredError(sentence(error)) from error
