@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crossgate.boot.document import Document, File
 from crossgate.clouds.openstack import JETSTREAM2
-from crossgate.clouds.openstack.rolling import rollout
+from crossgate.clouds.openstack.rolling import in_batches
 from crossgate.model.capacity import Capacity
 from crossgate.model.machine import Machine
 from crossgate.model.rollout import InstanceRefresh, ReplaceGroup
@@ -178,7 +178,7 @@ CASES = [
 
 @pytest.mark.parametrize(("least", "most", "refresh", "in_service", "batch"), CASES)
 def test_a_share_becomes_a_number(least, most, refresh, in_service, batch):
-    found = rollout(Capacity(least, most), refresh)
+    found = in_batches(Capacity(least, most), refresh)
     assert (found.in_service, found.batch) == (in_service, batch)
 
 
@@ -188,7 +188,7 @@ def test_a_share_becomes_a_number(least, most, refresh, in_service, batch):
 )
 def test_those_that_say_that_they_are_ready_are_replaced_beside(least, most, max_healthy, batch):
     refresh = InstanceRefresh(max_healthy=max_healthy)
-    found = rollout(Capacity(least, most), refresh, timedelta(minutes=10))
+    found = in_batches(Capacity(least, most), refresh, timedelta(minutes=10))
     assert (found.in_service, found.batch) == (0, batch)
 
 
@@ -201,14 +201,14 @@ def test_those_that_say_that_they_are_ready_are_replaced_beside(least, most, max
 def test_beside_its_members_a_group_has_no_more_than_it_may(least, more, size, max_healthy):
     capacity = Capacity(least, max(1, least + more))
     size = min(max(size, least, 1), capacity.most)
-    plan = rollout(capacity, InstanceRefresh(max_healthy=max_healthy), timedelta(minutes=10))
+    plan = in_batches(capacity, InstanceRefresh(max_healthy=max_healthy), timedelta(minutes=10))
     for total, changed in heats_batches(size, plan.batch, plan.in_service):
         assert total == size  # each is one, or two while the second is not ready
         assert total + changed <= max(size + 1, max_healthy * size + 1e-5)
 
 
 def test_the_patience_counts_in_the_timeout():
-    plan = rollout(Capacity(30), InstanceRefresh(), timedelta(minutes=20))
+    plan = in_batches(Capacity(30), InstanceRefresh(), timedelta(minutes=20))
     assert plan.minutes == (30 // 3 + 2) * 21
 
 
@@ -234,7 +234,7 @@ def test_the_shares_hold_at_every_size(least, more, size, min_healthy, max_healt
     refresh = InstanceRefresh(min_healthy=min_healthy, max_healthy=max_healthy)
     capacity = Capacity(least, max(1, least + more))
     size = min(max(size, least, 1), capacity.most)
-    plan = rollout(capacity, refresh)
+    plan = in_batches(capacity, refresh)
     batches = list(heats_batches(size, plan.batch, plan.in_service))
     pauses = (len(batches) - 1) * plan.pause
     assert pauses < plan.minutes * 60
@@ -245,6 +245,6 @@ def test_the_shares_hold_at_every_size(least, more, size, min_healthy, max_healt
 
 
 def test_a_warmup_is_the_pause_and_counts_in_the_timeout():
-    plan = rollout(Capacity(30), InstanceRefresh(warmup=timedelta(minutes=10)))
+    plan = in_batches(Capacity(30), InstanceRefresh(warmup=timedelta(minutes=10)))
     assert plan.pause == 600
     assert plan.minutes == (30 // 3 + 2) * 15

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossgate.clouds.openstack.cloud import OpenStackCloud
-    from crossgate.clouds.openstack.rolling import Rollout
+    from crossgate.clouds.openstack.rolling import Batches
     from crossgate.clouds.openstack.zones import Part
     from crossgate.model.scaling import Scaling, Steps
     from crossgate.specs import GroupSpec
@@ -148,7 +148,7 @@ def _kept(cloud: OpenStackCloud, spec: GroupSpec) -> list[str]:
 
 
 def _member(
-    cloud: OpenStackCloud, scope: Construct, part: Part, plan: Rollout
+    cloud: OpenStackCloud, scope: Construct, part: Part, plan: Batches
 ) -> Mapping[str, object]:
     spec = part.spec
     carrier = catalogue.carrier(cloud.profile, spec.machine)

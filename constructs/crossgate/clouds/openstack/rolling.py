@@ -21,7 +21,7 @@ _ROUND = 6  # a share of a whole number, without the dust of binary fractions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rollout:
+class Batches:
     """How Heat replaces the members of a group.
 
     Attributes:
@@ -39,12 +39,12 @@ class Rollout:
     minutes: int
 
 
-def rollout(
+def in_batches(
     capacity: Capacity,
     refresh: InstanceRefresh,
     patience: timedelta | None = None,
     farewell: int = 0,
-) -> Rollout:
+) -> Batches:
     """Return how members are replaced so that `refresh` holds at every size within `capacity`.
 
     Only `max_healthy` may be exceeded, by one machine, where its share is none.
@@ -66,7 +66,7 @@ def rollout(
     batches = ceil(capacity.most / batch) + 2
     build = max(_BUILD_SECONDS, whole_seconds(patience or timedelta(0)))
     minutes = ceil(batches * (build + pause + farewell) / 60)
-    return Rollout(
+    return Batches(
         in_service=in_service, batch=batch, pause=pause, minutes=max(_LEAST_MINUTES, minutes)
     )
 
@@ -88,11 +88,11 @@ def _batch(capacity: Capacity, most: float, least: float, kept: int) -> int:
     return max(1, floor(round(most * capacity.minimum - kept, _ROUND)))
 
 
-def plan(spec: GroupSpec) -> Rollout:
+def plan(spec: GroupSpec) -> Batches:
     """Return how the members of a group are replaced."""
     refresh = spec.rollout.refresh or InstanceRefresh()  # the one without is refused
     patience = spec.health.grace if spec.watch else None
-    return rollout(spec.capacity, refresh, patience, leaving.seconds(spec))
+    return in_batches(spec.capacity, refresh, patience, leaving.seconds(spec))
 
 
 def each(spec: GroupSpec) -> int:
