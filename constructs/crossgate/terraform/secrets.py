@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crossgate.model.text import Reference
 from crossgate.terraform.bindings.provider import RandomProvider
 from crossgate.terraform.bindings.random import RandomBytes, RandomPassword
+from crossgate.terraform.engine import TerraformOutput
 from crossgate.terraform.providers import own_provider
 
 if TYPE_CHECKING:
@@ -37,3 +38,23 @@ def random_password(scope: Construct, id: str) -> Reference:
         provider=own_provider(scope, RandomProvider),
     )
     return Reference(RandomPassword.result.of(made))
+
+
+def random_login(scope: Construct, id: str, *, of: str) -> Reference:
+    """Make a password and a sensitive output that shows it to people, `<id>_login`.
+
+    Args:
+        scope: what has them.
+        id: of the password among the constructs of `scope`.
+        of: whose password it is and what it opens, for the output's description.
+
+    """
+    password = random_password(scope, id)
+    TerraformOutput(
+        scope,
+        f"{id}_login",
+        value=password.token,
+        sensitive=True,
+        description=f"Password of {of}",
+    )
+    return password

@@ -33,7 +33,7 @@ from crossgate.policy import rollouts_leave_enough
 from crossgate.specs import EntrySpec, MachinesSpec
 from crossgate.terraform.engine import Construct, TerraformOutput
 from crossgate.terraform.naming import name_of
-from crossgate.terraform.secrets import random_password
+from crossgate.terraform.secrets import random_login
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Discovery, Entry
@@ -161,15 +161,8 @@ class HAProxyNodes(Construct):
             # all, and the page asks for a login.
             at_once = counts[cloud] if cloud.spreads_clients else 1
             file = configuration(self.listeners, stats_address="*", balancers=at_once, seen=seen)
-            password = random_password(child, "stats") if shown else None
-            if password is not None:
-                TerraformOutput(
-                    child,
-                    "stats_login",
-                    value=password.token,
-                    sensitive=True,
-                    description=f"Password of {METRICS_USER} for figures of {path} in {cloud.name}",
-                )
+            login = f"{METRICS_USER} for figures of {path} in {cloud.name}"
+            password = random_login(child, "stats", of=login) if shown else None
             document = Document.merge(
                 haproxy_document(stats_password=password),
                 discovery.agent(cloud, ()),

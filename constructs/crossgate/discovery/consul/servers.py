@@ -39,9 +39,9 @@ from crossgate.policy import odd_server_count, rollouts_leave_enough, servers_co
 from crossgate.specs import MachinesSpec, Watch
 from crossgate.terraform.certificates import authority, signed
 from crossgate.terraform.checks import late_check
-from crossgate.terraform.engine import Construct, TerraformOutput
+from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
-from crossgate.terraform.secrets import random_key, random_password
+from crossgate.terraform.secrets import random_key, random_login
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Firewall, Reservation
@@ -210,15 +210,8 @@ class ConsulServers(Construct):
         return {"consul": METRICS_URL}
 
     def _shown(self, cloud: Cloud, child: Construct, count: int) -> Sequence[Document]:
-        password = random_password(child, "metrics")
-        TerraformOutput(
-            child,
-            "metrics_login",
-            value=password.token,
-            sensitive=True,
-            description=f"Password of {METRICS_USER} for figures of {self.connections.path} in "
-            f"{cloud.name}",
-        )
+        login = f"{METRICS_USER} for figures of {self.connections.path} in {cloud.name}"
+        password = random_login(child, "metrics", of=login)
         facts = {"crossgate_consul_servers_wanted": count}
         return (metrics_document(pages=self.metrics, password=password, facts=facts),)
 
