@@ -243,15 +243,20 @@ def test_a_group_that_is_not_there_is_nothing_to_follow(aws: Account, follow: Fo
 def test_ctrl_c_ends_the_following_and_not_the_rollout(aws: Account, synthesized: Synthesize):
     group = SmallGroup(aws)
     group.deploy(CheckpointPercentages=[50, 100], CheckpointDelay=3600)
+    # What a shell starts in its background hears no Ctrl-C, nor does anything below it.
+    heard = ["env", "--default-signal=INT", sys.executable]
     with subprocess.Popen(
-        [sys.executable, "-m", "crossgate.cli", "rollout", "--app-out", synthesized(group)],
+        [*heard, "-m", "crossgate.cli", "rollout", "--app-out", synthesized(group)],
         env={**aws.environment, "PYTHONPATH": str(ROOT / "constructs")},
         stdout=subprocess.PIPE,
         text=True,
     ) as following:
         assert following.stdout.readline().startswith(f"aws: {group.name}: running")
         following.send_signal(signal.SIGINT)
-        said, _ = following.communicate(timeout=30)
+        try:
+            said, _ = following.communicate(timeout=30)
+        finally:
+            following.kill()
     assert following.returncode == 130
     assert "stopped following, not the rollout: it goes on in the cloud" in said
     assert group.refreshes()[0]["Status"] == "InProgress"
