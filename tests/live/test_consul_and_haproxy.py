@@ -20,6 +20,7 @@ from crossgate.balancers.haproxy.settings import LAYOUT
 from crossgate.boot.document import Document, File, Unit
 from crossgate.boot.metrics import METRICS_PORT, metrics_document
 from crossgate.boot.program import PYTHON
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
 from crossgate.discovery.consul.agent import (
     WATCH,
     client_document,
@@ -33,7 +34,7 @@ from crossgate.model.service import Service
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses, Watch
 from tests.dashboards.watched import figures
-from tests.discovery.consul.authority import AUTHORITY, SERVER, known
+from tests.discovery.consul.authority import AUTHORITY, SERVER, TOKENS, known
 from tests.live.machine import Machine, until
 from tools import toolbox
 
@@ -93,6 +94,7 @@ class System:
                 datacenter="here",
                 gossip_key=GOSSIP_KEY,
                 authority=AUTHORITY,
+                tokens=TOKENS,
                 join=JOIN,
                 services=[API],
             ),
@@ -106,7 +108,7 @@ class System:
 
     def stranger(self) -> Machine:
         document = client_document(
-            datacenter="here", gossip_key=GOSSIP_KEY, authority=FOREIGN, join=JOIN
+            datacenter="here", gossip_key=GOSSIP_KEY, authority=FOREIGN, tokens=TOKENS, join=JOIN
         )
         return self._machine("stranger", "10.71.0.41", document)
 
@@ -115,7 +117,11 @@ class System:
         document = Document.merge(
             haproxy_document(stats_password=PASSWORD),
             client_document(
-                datacenter="here", gossip_key=GOSSIP_KEY, authority=AUTHORITY, join=JOIN
+                datacenter="here",
+                gossip_key=GOSSIP_KEY,
+                authority=AUTHORITY,
+                tokens=TOKENS,
+                join=JOIN,
             ),
             keep_document(file),
             seen_document([LISTENER], ASKED),
@@ -264,6 +270,46 @@ def test_a_machine_of_another_authority_trusts_no_server_and_joins_nobody(
     assert stranger.address not in servers[0].run("consul", "members")
 
 
+def with_token(machine: Machine, token: str, *command: str) -> str:
+    """Return what a command of consul says to somebody with a token."""
+    return machine.run("env", f"CONSUL_HTTP_TOKEN={token}", "consul", *command, check=False)
+
+
+DENIED = "Permission denied"
+REGISTER = ("services", "register", "-name=web", "-port=9190")
+
+
+def test_who_has_no_token_may_nothing(servers: list[Machine], apis: list[Machine]) -> None:
+    for machine in (servers[0], apis[0]):
+        assert DENIED in with_token(machine, "anonymous", "kv", "get", "crossgate/x")
+        assert DENIED in with_token(machine, "anonymous", *REGISTER)
+        assert "api" not in with_token(machine, "anonymous", "catalog", "services")
+
+
+def test_a_machine_may_announce_its_own_service_and_no_other(apis: list[Machine]) -> None:
+    assert DENIED in apis[0].run("consul", *REGISTER, check=False)
+    assert DENIED in apis[0].run("consul", "kv", "put", "crossgate/x", "y", check=False)
+    assert "api" in apis[0].run("consul", "catalog", "services")
+
+
+def test_a_balancer_sees_all_and_announces_nothing(balancer: Machine, apis: list[Machine]) -> None:
+    assert "api" in balancer.run("consul", "catalog", "services")
+    for name in ("web", "api"):
+        asked = ("consul", "services", "register", f"-name={name}", "-port=9190")
+        assert DENIED in balancer.run(*asked, check=False)
+    assert "Success" in balancer.run("consul", "kv", "put", "crossgate/figures.x", "1")
+    assert DENIED in balancer.run("consul", "kv", "put", "crossgate/x", "1", check=False)
+
+
+def test_a_server_may_keep_notes_and_no_tokens(servers: list[Machine], apis: list[Machine]) -> None:
+    assert "Success" in servers[0].run("consul", "kv", "put", "crossgate/note", "1")
+    assert DENIED in servers[0].run("consul", "acl", "token", "list", check=False)
+    management = servers[0].read(MANAGEMENT_TOKEN).strip()
+    listed = with_token(servers[0], management, "acl", "token", "list")
+    for role in ("agent", "server", "balancer", "services:api"):
+        assert f"crossgate 1: {role}\n" in listed
+
+
 def test_clients_reach_every_machine_of_the_service(system: System, apis: list[Machine]) -> None:
     assert system.hosts() == {"api-1", "api-2"}
     assert system.get(HEALTH_PORT, HEALTH_PATH)[0] == 200
@@ -317,9 +363,12 @@ def test_secrets_are_for_root_only(
         assert balancer.run("stat", "-c", "%a %U", path) == "600 root\n", path
     for machine, path in (
         (balancer, "/etc/crossgate/consul/gossip.json"),
+        (balancer, "/etc/crossgate/consul/acl.json"),
         (servers[0], "/etc/crossgate/consul-tls/server.key"),
     ):
         assert machine.run("stat", "-c", "%a %U:%G", path) == "640 root:consul\n"
+    for path in (MANAGEMENT_TOKEN, "/etc/crossgate/consul-tokens.secrets"):
+        assert servers[0].run("stat", "-c", "%a %U", path) == "600 root\n", path
     assert KNOWN[PASSWORD] not in balancer.read(LAYOUT.live)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from crossgate.boot.document import Document
 from crossgate.clouds.inhouse.archive import kept
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
 from crossgate.discovery.consul.agent import server_document
 from crossgate.discovery.consul.snapshots import RESTORE, archive, snapshot_document
 from crossgate.model.machine import Machine as Size
@@ -76,11 +77,17 @@ def server(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(machine)
         until(
-            lambda: "Success" in found.run("consul", "kv", "put", "ready", "yes", check=False),
+            lambda: "Success" in kv(found, "put", "ready", "yes", check=False),
             seconds=60,
             what="the server leads",
         )
         yield found
+
+
+def kv(server: Machine, *words: str, check: bool = True) -> str:
+    """Return what Consul says of a key to the management."""
+    token = f"CONSUL_HTTP_TOKEN_FILE={MANAGEMENT_TOKEN}"
+    return server.run("env", token, "consul", "kv", *words, check=check)
 
 
 def copies(server: Machine) -> list[str]:
@@ -94,17 +101,17 @@ def test_the_timer_waits_for_the_first_one(server):
 
 
 def test_the_drill_on_a_machine(server):
-    server.run("consul", "kv", "put", "drill/one", "before")
+    kv(server, "put", "drill/one", "before")
     server.run("systemctl", "start", SERVICE)
     (name,) = copies(server)
     assert f"kept {name}, " in server.journal(SERVICE)
     assert server.run(RESTORE, "list") == f"{name}\n"
-    server.run("consul", "kv", "put", "drill/one", "after")
-    server.run("consul", "kv", "put", "drill/two", "after")
+    kv(server, "put", "drill/one", "after")
+    kv(server, "put", "drill/two", "after")
     said = server.run(RESTORE, "--yes")
     assert f"{name} is back" in said
-    assert server.run("consul", "kv", "get", "drill/one") == "before\n"
-    assert "No key exists" in server.run("consul", "kv", "get", "drill/two", check=False)
+    assert kv(server, "get", "drill/one") == "before\n"
+    assert "No key exists" in kv(server, "get", "drill/two", check=False)
 
 
 def test_nobody_but_root_reads_what_is_kept(server):

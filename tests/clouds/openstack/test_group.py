@@ -35,6 +35,7 @@ ENCODED = re.compile(
 )
 # The path of what lies beside the JSON depends on the system that runs Terraform.
 CHOSEN = re.compile(r'\$\{fileexists\("[^"]*"\) \? "([^"]*)" : "[^"]*"\}')
+TOKEN = re.compile(r'uuidv5\("dns", join\("/", \[[^,]+, "([^"]+)"\]\)\)')
 LOCAL = re.compile(r"\$\{local\.([A-Za-z0-9_-]+)\}")
 
 
@@ -45,7 +46,8 @@ def text_of(made, stack=None):
         text, local = LOCAL.subn(lambda match: made["locals"][match[1]], text)
         text, chosen = CHOSEN.subn(r"\1", text)
         text, encoded = ENCODED.subn(r"\1", text)
-        found = local + chosen + encoded
+        text, token = TOKEN.subn(r"\1", text)
+        found = local + chosen + encoded + token
     return text
 
 

@@ -24,7 +24,14 @@ from crossgate.model.check import GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.service import Service
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses, Tagged
-from tests.discovery.consul.authority import AUTHORITY, CERTIFICATE, PRIVATE, SERVER, known
+from tests.discovery.consul.authority import (
+    AUTHORITY,
+    CERTIFICATE,
+    PRIVATE,
+    SERVER,
+    TOKENS,
+    known,
+)
 from tests.discovery.consul.programs import assert_consul_accepts, configuration
 from tools import toolbox
 
@@ -61,7 +68,12 @@ def server(join: Join = ADDRESSES, expected: int = 3) -> Document:
 
 def client(join: Join = ADDRESSES) -> Document:
     return client_document(
-        datacenter="nova", gossip_key=KEY, authority=AUTHORITY, join=join, services=SERVICES
+        datacenter="nova",
+        gossip_key=KEY,
+        authority=AUTHORITY,
+        tokens=TOKENS,
+        join=join,
+        services=SERVICES,
     )
 
 
@@ -182,6 +194,7 @@ def test_versions_are_pinned() -> None:
         datacenter="nova",
         gossip_key=KEY,
         authority=AUTHORITY,
+        tokens=TOKENS,
         join=ADDRESSES,
         versions=Versions(consul="1.19.2"),
     )
@@ -239,8 +252,11 @@ def test_leaving_waits_until_the_lists_are_without_it_then_for_its_connections()
 
 
 def test_after_a_reboot_it_takes_work_again() -> None:
-    assert "ExecStart=/bin/sh -c 'until consul maint -disable" in leaving(client())
+    for name in ("api", "web", "raw", "orders"):
+        line = f"ExecStart=/bin/sh -c 'until consul maint -disable -service={name}; do"
+        assert line in leaving(client())
 
 
 def test_what_runs_no_service_has_nothing_to_leave() -> None:
-    assert [unit.name for unit in server().units] == ["consul.service"]
+    names = [unit.name for unit in server().units]
+    assert names == ["consul.service", "crossgate-consul-tokens.service"]

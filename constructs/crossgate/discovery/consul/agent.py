@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from crossgate.boot.document import Command, Document, File, Unit, User
 from crossgate.boot.hashicorp import hashicorp
 from crossgate.boot.program import program
+from crossgate.discovery.consul.acl import Tokens, acl_file, role_of, tokens_document
+from crossgate.discovery.consul.programs.consul_tokens import SERVER
 from crossgate.discovery.consul.registration import registration
 from crossgate.discovery.consul.settings import (
     CONFIG_DIRECTORY,
@@ -32,15 +34,16 @@ WATCH = "/usr/local/lib/crossgate/consul_watch.py"
 """Where the program lies by which others on the machine ask Consul who is alive."""
 
 _Settings = dict[str, object]
-# In maintenance a machine leaves the balancers' lists. It takes them up to a second to notice
-# (consul-template's `wait`) and some more to reload.
-_NOTICED = "sleep 3"
 _LEAVE = "/usr/local/lib/crossgate/leave"
-_LEAVE_TEXT = f"""\
+# In maintenance a service leaves the balancers' lists. It takes them up to a second to notice
+# (consul-template's `wait`) and some more to reload.
+_LEAVE_TEXT = """\
 #!/bin/sh
 # Takes this machine out of the balancers' lists; then what is in hand has some time to end.
-! systemctl --quiet is-active consul || consul maint -enable -reason=leaving
-{_NOTICED}
+if systemctl --quiet is-active consul; then
+{enable}
+fi
+sleep 3
 drain() {{ # SECONDS PORT
   left=$1
   # What comes from the machine itself are its checks.
@@ -52,7 +55,6 @@ drain() {{ # SECONDS PORT
 }}
 """
 _STOP_SECONDS = 15  # beside the drain
-_REJOIN = (Command("consul maint -disable"),)
 _INSTANCE = "/var/lib/cloud/data/instance-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
 
@@ -64,6 +66,7 @@ def server_document(
     authority: TextLike,
     certificate: TextLike,
     key: TextLike,
+    tokens: Tokens,
     join: Join,
     expected: int,
     versions: Versions | None = None,
@@ -82,14 +85,21 @@ def server_document(
         authority: certificate of who signs the servers' ones, PEM.
         certificate: that of a server, good for `server_name(datacenter)`, PEM.
         key: its private key, PEM.
+        tokens: those of the datacenter.
         join: how the servers find each other.
         expected: how many servers there are.
         versions: what to install; default the ones of `Versions()`.
 
     """
     settings = _common(datacenter, join) | _server(expected)
-    files = [_secret("ca.pem", authority), _secret("server.pem", certificate)]
-    return _document(settings, gossip_key, [*files, _secret("server.key", key)], versions)
+    files = [
+        _secret("ca.pem", authority),
+        _secret("server.pem", certificate),
+        _secret("server.key", key),
+    ]
+    return Document.merge(
+        _document(settings, gossip_key, tokens, SERVER, files, versions), tokens_document(tokens)
+    )
 
 
 def client_document(
@@ -97,6 +107,7 @@ def client_document(
     datacenter: str,
     gossip_key: TextLike,
     authority: TextLike,
+    tokens: Tokens,
     join: Join,
     services: Sequence[Service] = (),
     versions: Versions | None = None,
@@ -107,6 +118,7 @@ def client_document(
         datacenter: its name, that of the cloud.
         gossip_key: 32 bytes in base64.
         authority: certificate of who signs the servers' ones, PEM; its own one the servers give it.
+        tokens: those of the datacenter.
         join: how it finds the servers.
         services: what the machine runs; each is registered with its check.
         versions: what to install; default the ones of `Versions()`.
@@ -114,7 +126,8 @@ def client_document(
     """
     settings = _common(datacenter, join) | _client()
     files = [_secret("ca.pem", authority), *map(registration, services)]
-    return _document(settings, gossip_key, files, versions, services)
+    role = role_of(services)
+    return _document(settings, gossip_key, tokens, role, files, versions, services)
 
 
 def watch_document() -> Document:
@@ -129,6 +142,8 @@ def watch_document() -> Document:
 def _document(
     settings: Mapping[str, object],
     gossip_key: TextLike,
+    tokens: Tokens,
+    role: str,
     more: Sequence[File],
     versions: Versions | None,
     services: Sequence[Service] = (),
@@ -141,11 +156,12 @@ def _document(
             users=(User(USER, home=DATA_DIRECTORY),),
             before=(Command(f"install -d -o {USER} -g {USER} -m 0750 {DATA_DIRECTORY}"),),
             files=(
-                _file("agent.json", settings),
+                _file("agent.json", {**settings, "node_meta": tokens.marks(role)}),
                 _file("gossip.json", {"encrypt": Text.of(gossip_key)}),
+                acl_file(tokens, role),
                 *more,
             ),
-            units=(Unit("consul.service", _UNIT),),
+            units=(Unit("consul.service", _UNIT.format(after="" if role == SERVER else _WAITS)),),
         ),
         *([_leaving(services)] if services else []),
     )
@@ -159,8 +175,14 @@ def _leaving(services: Sequence[Service]) -> Document:
     person, its cloud as a group shrinks or rolls, or a spot market.
     """
     drains = {service.port: whole_seconds(service.drain) for service in services}
-    script = "".join([_LEAVE_TEXT, *(f"drain {long} {port}\n" for port, long in drains.items())])
+    enable = "\n".join(f"  {_maintenance(one, 'enable')} -reason=leaving" for one in services)
+    disable = [_maintenance(one, "disable") for one in services]
+    script = _LEAVE_TEXT.format(enable=enable)
+    script += "".join(f"drain {long} {port}\n" for port, long in drains.items())
     unit = _LEAVING.format(
+        starts="\n".join(
+            f"ExecStart=/bin/sh -c 'until {one}; do sleep 1; done'" for one in disable
+        ),
         after=" ".join(f"{service.name}.service" for service in services),
         seconds=_STOP_SECONDS + sum(drains.values()),
     )
@@ -170,8 +192,12 @@ def _leaving(services: Sequence[Service]) -> Document:
         files=(File(_LEAVE, script, mode=0o755),),
         units=(Unit("crossgate-leave.service", unit),),
         leave=(Command(_LEAVE),),
-        rejoin=_REJOIN,
+        rejoin=[Command(line) for line in disable],
     )
+
+
+def _maintenance(service: Service, what: str) -> str:
+    return f"consul maint -{what} -service={service.name}"
 
 
 def server_name(datacenter: str) -> str:
@@ -304,12 +330,20 @@ After=consul.service {{after}}
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -c 'until consul maint -disable; do sleep 1; done'
+{{starts}}
 ExecStop=/bin/sh {_LEAVE}
 TimeoutStopSec={{seconds}}
 
 [Install]
 WantedBy=multi-user.target
+"""
+
+# The first machine of a role waits until a server has made its token. What the agent has tried
+# before it tries again in a minute, or when it is told to.
+_WAITS = """\
+ExecStartPost=/bin/sh -c 'until consul acl token read -self >/dev/null 2>&1; do \
+test -n "$$waits" || echo "waits for its token of Consul"; waits=1; sleep 1; done; \
+test -z "$$waits" || kill -HUP $MAINPID'
 """
 
 # A unit of our own rather than a drop-in for the package's: that one differs between releases
@@ -331,7 +365,7 @@ Group={USER}
 ExecStart=/bin/sh -c 'id=$$(cat {_INSTANCE} 2>/dev/null) && set -- -node-meta="instance:$$id"; \
 exec /usr/bin/consul agent -config-dir={CONFIG_DIRECTORY} \
 -node="$$(uname -n | cut -d. -f1)-$$(cut -c1-8 /etc/machine-id)" "$$@"'
-ExecReload=/bin/kill -HUP $MAINPID
+{{after}}ExecReload=/bin/kill -HUP $MAINPID
 TimeoutStartSec=infinity
 KillMode=mixed
 Restart=on-failure

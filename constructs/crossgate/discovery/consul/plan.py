@@ -30,6 +30,7 @@ class Plan:
         metrics: whether servers show their figures to Prometheus; default True.
         snapshots: how often what the servers hold is copied and where to, by the cloud's name;
             null: never. Of a cloud that is not named: in-house by default, elsewhere never.
+        rotation: of all tokens of Consul's ACL; default 1. A number more exchanges them.
 
     """
 
@@ -39,6 +40,7 @@ class Plan:
     versions: Versions = Versions()
     metrics: bool = True
     snapshots: Table[Label, Snapshots | None] = field(default_factory=dict)
+    rotation: int = 1
 
     def build(
         self, scope: Construct, id: str, *, clouds: Sequence[Cloud], tags: Mapping[str, str]
@@ -66,5 +68,6 @@ class Plan:
             versions=self.versions,
             metrics=self.metrics,
             snapshots={by_name[name]: taken for name, taken in self.snapshots.items()},
+            rotation=self.rotation,
             tags=tags,
         )

@@ -13,6 +13,7 @@ from crossgate.boot.metrics import METRICS_PORT, METRICS_USER, metrics_document
 from crossgate.boot.program import PYTHON
 from crossgate.connections import Connections
 from crossgate.discovery.consul import snapshots as copies
+from crossgate.discovery.consul.acl import Tokens
 from crossgate.discovery.consul.agent import (
     WATCH,
     client_document,
@@ -41,7 +42,7 @@ from crossgate.terraform.certificates import authority, signed
 from crossgate.terraform.checks import late_check
 from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
-from crossgate.terraform.secrets import random_key, random_login
+from crossgate.terraform.secrets import random_key, random_login, random_password
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Firewall, Reservation
@@ -76,6 +77,7 @@ class ConsulServers(Construct):
         versions: Versions = _DEFAULT_VERSIONS,
         metrics: bool = True,
         snapshots: PerCloud[Snapshots | None] = _WHERE_DISKS_STAY,
+        rotation: int = 1,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Build the servers in every cloud.
@@ -94,6 +96,8 @@ class ConsulServers(Construct):
             snapshots: how often what the servers hold is copied, and where to; None: never. By
                 default in-house, into a folder of each server; a bucket or a container is made
                 where it is asked for.
+            rotation: of all tokens of Consul's ACL; default 1. A number more exchanges them, in one
+                deploy and without an outage: docs/consul.md.
             tags: put on everything that the cloud can tag.
 
         Raises:
@@ -106,6 +110,7 @@ class ConsulServers(Construct):
         self._clouds = checked_clouds(clouds, path, scope)
         checked(Versions, versions, argument="versions", path=path)
         checked(bool, metrics, argument="metrics", path=path)
+        _refuse_rotation(rotation, path)
         marks = checked_tags(tags, path)
         counts = by_cloud(count, self._clouds, kind=int, default=3, argument="count", path=path)
         machines = by_cloud(
@@ -138,6 +143,7 @@ class ConsulServers(Construct):
         self.connections = Connections(path, admin_ports=(METRICS_PORT,))
         self._members: dict[Cloud, Firewall] = {}
         self._keys: dict[Cloud, Reference] = {}
+        self._tokens: dict[Cloud, Tokens] = {}
         self._authority = authority(self, "authority", name=f"{name} servers")
         self._reserved: dict[Cloud, Reservation] = {}
         self._providers: dict[str, list[tuple[Service, Connections]]] = {}
@@ -150,6 +156,7 @@ class ConsulServers(Construct):
             own = cloud.firewall(child, "firewall", name=name)
             self._members[cloud] = worn
             self._keys[cloud] = random_key(child, "gossip", length=GOSSIP_KEY_BYTES)
+            self._tokens[cloud] = _tokens(child, rotation)
             own_certificate = signed(
                 child,
                 "certificate",
@@ -174,6 +181,7 @@ class ConsulServers(Construct):
                         authority=self._authority.certificate,
                         certificate=own_certificate.certificate,
                         key=own_certificate.key,
+                        tokens=self._tokens[cloud],
                         join=reservation.join,
                         expected=counts[cloud],
                         versions=versions,
@@ -240,6 +248,7 @@ class ConsulServers(Construct):
             datacenter=cloud.name,
             gossip_key=self._keys_of(cloud),
             authority=self._authority.certificate,
+            tokens=self._tokens[cloud],
             join=self._reservation(cloud).join,
             services=services,
             versions=self.versions,
@@ -317,6 +326,23 @@ class ConsulServers(Construct):
                 got=[c.name for c in self._clouds],
                 do=f"add the cloud {cloud.name!r} to clouds= of the servers",
             ) from None
+
+
+def _refuse_rotation(rotation: int, path: str) -> None:
+    if checked(int, rotation, argument="rotation", path=path) < 1:
+        raise ConfigError(
+            "rotation counts from 1",
+            path=path,
+            got=rotation,
+            want="1 at first, and a number more each time that tokens are exchanged",
+        )
+
+
+def _tokens(scope: Construct, number: int) -> Tokens:
+    """Return the tokens of a datacenter; those before are good until no machine has them."""
+    secret = random_password(scope, f"tokens-{number}")
+    before = random_password(scope, f"tokens-{number - 1}") if number > 1 else None
+    return Tokens(number=number, secret=secret, before=before)
 
 
 def _copied(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from crossgate.boot.document import Command, Document, File, Unit
 from crossgate.boot.program import PYTHON, program
 from crossgate.boot.systemd import command_line
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
 from crossgate.discovery.consul.settings import HTTP_ADDRESS
 from crossgate.model.snapshots import Snapshots
 from crossgate.model.text import Reference, Text
@@ -35,7 +36,6 @@ _FOLDER = "/var/lib/crossgate-snapshots"
 _PROGRAM = "/usr/local/lib/crossgate/consul_snapshot.py"
 _SETTINGS = "/etc/crossgate/consul-snapshot.json"
 _KEY = "/etc/crossgate/consul-snapshot.key"
-_TOKEN = "/etc/crossgate/consul-snapshot.token"  # noqa: S105  (where it is, not what it is)
 _STORE = "/usr/local/lib/crossgate/archive.py"
 _STORE_SETTINGS = "/etc/crossgate/archive.json"
 _NAME = "crossgate-snapshot"
@@ -108,7 +108,7 @@ def snapshot_document(
         "keep": whole_seconds(snapshots.keep, "Snapshots: keep"),
         "key": _KEY,
         "store": list(store),
-        "token": _TOKEN,
+        "token": MANAGEMENT_TOKEN,
     }
     call = [PYTHON, _PROGRAM, _SETTINGS]
     return Document(

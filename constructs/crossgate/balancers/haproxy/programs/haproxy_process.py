@@ -105,7 +105,7 @@ def main(arguments: Sequence[str]) -> None:
     elif what == "save":
         save(rest[0], Path(rest[1]))
     else:
-        raise SystemExit(__doc__)
+        raise SystemExit("haproxy_process.py start CONFIG STATE PROGRAM... | save SOCKET STATE")
 
 
 if __name__ == "__main__":

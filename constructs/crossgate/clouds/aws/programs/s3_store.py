@@ -63,6 +63,6 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(main(sys.argv[1:]))
     except ValueError:
-        sys.exit(__doc__)
+        sys.exit("s3_store.py SETTINGS put NAME FILE | get NAME FILE | list | drop NAME")
     except (BotoCoreError, ClientError, OSError) as error:
         sys.exit(f"S3 does not take it: {error}")

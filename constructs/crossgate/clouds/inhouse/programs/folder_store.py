@@ -66,6 +66,6 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(main(sys.argv[1:]))
     except ValueError:
-        sys.exit(__doc__)
+        sys.exit("folder_store.py SETTINGS put NAME FILE | get NAME FILE | list | drop NAME")
     except OSError as error:
         sys.exit(f"the folder does not take it: {error}")

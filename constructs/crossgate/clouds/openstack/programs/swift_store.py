@@ -144,7 +144,7 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(main(sys.argv[1:]))
     except ValueError:
-        sys.exit(__doc__)
+        sys.exit("swift_store.py SETTINGS put NAME FILE | get NAME FILE | list | drop NAME")
     except HTTPError as error:
         said = error.read().decode(errors="replace").strip()
         sys.exit(f"{error.url.partition('?')[0]} answers {error.code} {error.reason}: {said}")

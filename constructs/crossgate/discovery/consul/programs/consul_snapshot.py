@@ -278,18 +278,16 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -
 
 def main(arguments: Sequence[str]) -> str:
     """Do what the arguments say; return what is to be printed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser()
     parser.add_argument("settings")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("save")
-    verbs.add_parser("list")
-    restore = verbs.add_parser("restore")
-    restore.add_argument("name", nargs="?")
-    restore.add_argument("--file")
-    restore.add_argument("--key")
-    restore.add_argument("--yes", action="store_true")
+    verbs.add_parser("save", help="take one, on the leader alone")
+    verbs.add_parser("list", help="print the names of those that are kept")
+    restore = verbs.add_parser("restore", help="bring one back")
+    restore.add_argument("name", nargs="?", help="default: the newest")
+    restore.add_argument("--file", help="it is in this file, encrypted")
+    restore.add_argument("--key", help="it was encrypted with the key in this file")
+    restore.add_argument("--yes", action="store_true", help="do not ask")
     given = parser.parse_args(arguments)
     snapshots = Snapshots(json.loads(Path(given.settings).read_text(encoding="utf-8")))
     if given.verb == "save":

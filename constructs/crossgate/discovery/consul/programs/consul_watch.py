@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 INSTANCE = "instance"
 """The name, in a node's metadata, of the cloud's own id of its machine."""
 
+_USAGE = (
+    "consul_watch.py members | recall NAME | record NAME | gather PREFIX | alone NAME COMMAND... | "
+    "ready [SERVICE]"
+)
 _AGENT = "http://127.0.0.1:8500/v1"
 _CONSUL = "/usr/bin/consul"
 _FOLDER = "crossgate"
@@ -163,7 +167,7 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(main(sys.argv[1:]))
     except ValueError:
-        sys.exit(__doc__)
+        sys.exit(_USAGE)
     except HTTPError as error:
         sys.exit(f"Consul answers {error.code}: {error.read().decode(errors='replace').strip()}")
     except URLError as error:
