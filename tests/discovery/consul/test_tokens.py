@@ -18,6 +18,7 @@ from crossgate.discovery.consul.programs.consul_tokens import (
     SERVER,
     Secret,
     Way,
+    oldest,
     policies_of,
     secrets_of,
     services_of,
@@ -105,6 +106,26 @@ def test_what_a_token_is_known_by_does_not_tell_it():
 
 def test_secrets_are_read_the_newest_first():
     assert secrets_of("2 new\n1 old\n") == [Secret(2, "new"), Secret(1, "old")]
+
+
+def node(address, number=None):
+    return {"Address": address, "Meta": {} if number is None else {"tokens": str(number)}}
+
+
+def test_tokens_are_good_until_the_last_machine_has_newer_ones():
+    assert oldest([node("10.0.0.1", 2), node("10.0.0.2", 1), node("10.0.0.3", 2)]) == 1
+    assert oldest([node("10.0.0.1", 2), node("10.0.0.2", 2)]) == 2
+
+
+def test_a_dead_server_whose_address_another_one_has_keeps_no_token_good():
+    assert oldest([node("10.0.0.1", 1), node("10.0.0.1", 2)]) == 2
+    assert oldest([node("10.0.0.1", 2), node("10.0.0.1", 1)]) == 2
+
+
+def test_a_node_that_is_not_ours_counts_for_nothing():
+    assert oldest([node("10.0.0.1", 2), node("10.0.0.9")]) == 2
+    assert oldest([node("10.0.0.1", 2), node("10.0.0.9", "two")]) == 2
+    assert oldest([node("10.0.0.9"), {"Address": "10.0.0.8", "Meta": None}]) == 0
 
 
 def test_an_agent_that_has_lost_its_leader_for_long_is_started_anew():
