@@ -25,6 +25,7 @@ from crossgate.boot.script import BOOT_SCRIPT
 from crossgate.clouds.aws import machines as aws_machines
 from crossgate.clouds.openstack import group as openstack_group
 from crossgate.clouds.openstack import machines as openstack_machines
+from crossgate.discovery.consul.programs.consul_tokens import Secret
 from stacks.gateway import GatewayStack
 from tests.boot import programs
 from tests.discovery.consul.programs import (
@@ -41,6 +42,10 @@ MACHINES = [
     for name in ("api", "discovery", "edge")
 ]
 BALANCERS = [machine for machine in MACHINES if machine[1].endswith("-edge")]
+_SECRET = re.compile(r"(?<=\[)random_password\.[a-z0-9_-]+\.result", re.IGNORECASE)
+_TOKEN = re.compile(
+    rf'\$\{{uuidv5\("dns", join\("/", \[({_SECRET.pattern}), "(.*)"\]\)\)\}}', re.IGNORECASE
+)
 _OF_A_RESOURCE = re.compile(r"\$\{(?:aws|openstack|random|tls)_[^${}]+\}")
 
 
@@ -97,6 +102,9 @@ def _listening(build: Any, found: Built) -> Any:
 
 def value(expression: str) -> str:
     """Return what stands for the value of an expression of Terraform, of the same kind."""
+    if token := _TOKEN.fullmatch(expression):
+        # As Consul's servers work it out.
+        return Secret(1, value(f"${{{token[1]}}}")).token(token[2])
     made = hashlib.sha256(expression.encode()).digest()
     if "fixed_ips" in expression:
         return f"10.30.0.{made[0]}"
@@ -123,7 +131,7 @@ def test_cloud_init_finds_the_files_and_the_script_and_nothing_else(document):
     found = yaml.safe_load(render(document).sample())
     assert set(found) == {"write_files", "runcmd"}
     paths = [file.path for _, file in document.written()]
-    assert [entry["path"] for entry in found["write_files"]] == [*paths, BOOT_SCRIPT]
+    assert sorted(entry["path"] for entry in found["write_files"]) == sorted([*paths, BOOT_SCRIPT])
     assert found["runcmd"] == [["sh", BOOT_SCRIPT]]
 
 
@@ -234,7 +242,10 @@ def _given(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]
 def _known_locals(written: Mapping[str, str]) -> dict[str, str]:
     """Return the local values, what resources say of themselves replaced by what stands for it."""
     return {
-        name: _OF_A_RESOURCE.sub(lambda said: value(said[0]), text)
+        name: _SECRET.sub(
+            lambda said: f'"{value(f"${{{said[0]}}}")}"',
+            _OF_A_RESOURCE.sub(lambda said: value(said[0]), text),
+        )
         for name, text in written.items()
     }
 

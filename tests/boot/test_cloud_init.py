@@ -53,7 +53,7 @@ def test_it_begins_as_a_cloud_config(document):
 
 
 def test_plain_text_stands_as_it_is():
-    assert "  content: |\n    a\n\n      b\n" in render(one("a\n\n  b\n")).sample()
+    assert "  content: |\n   a\n\n     b\n" in render(one("a\n\n  b\n")).sample()
 
 
 def test_the_distribution_keeps_its_own_user(document):
@@ -72,6 +72,20 @@ def test_the_boot_script_is_run_and_is_roots_alone(document):
     data = yaml.safe_load(render(document).sample())
     assert data["runcmd"] == [["sh", BOOT_SCRIPT]]
     assert read(document)[BOOT_SCRIPT]["permissions"] == "0700"
+
+
+def test_programs_lie_together_where_gzip_finds_what_they_share():
+    names = ("/long.py", "/a.json", "/short.py", "/b.sh")
+    files = [File(name, name * (9 if "long" in name else 1) + "\n") for name in names]
+    written = yaml.safe_load(render(Document(label="x", files=files)).sample())["write_files"]
+    paths = [entry["path"] for entry in written]
+    assert paths == ["/a.json", "/b.sh", BOOT_SCRIPT, "/short.py", "/long.py"]
+
+
+def test_a_certificate_takes_the_room_of_a_certificate():
+    small = one(Text.of(Reference("${x.a}")))
+    large = one(Text.of(Reference("${x.b}", 750)))
+    assert size(large).plain - size(small).plain == 750 - 64
 
 
 def test_the_same_document_is_always_the_same_text(everything):

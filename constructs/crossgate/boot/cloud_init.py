@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # What YAML carries in a literal block as it stands: ASCII lines, the first one not indented, and
 # one newline at the end.
 _BLOCK = re.compile(r"(?=[^ ])[ -~]+(?:\n[ -~]*)*(?<!\n)\n")
+_INDENT = 3  # one more than the mapping that the block is in
 _LARGEST = 5
 _LEVEL = 6  # that of Terraform's `base64gzip`: the default of Go's compress/gzip
 
@@ -37,7 +38,7 @@ _LEVEL = 6  # that of Terraform's `base64gzip`: the default of Go's compress/gzi
 @functools.lru_cache(maxsize=32)  # a document is measured before it is used
 def render(document: Document) -> Text:
     """Return the user data that makes a machine what `document` says."""
-    files = [_entry(label, file) for label, file in _files(document)]
+    files = [_entry(file) for _, file in sorted(_files(document), key=_place)]
     return Text.of("#cloud-config\nwrite_files:\n", *files, f"runcmd:\n- [sh, {BOOT_SCRIPT}]\n")
 
 
@@ -46,18 +47,28 @@ def _files(document: Document) -> Iterator[tuple[str, File]]:
     yield "crossgate", File(BOOT_SCRIPT, boot_script(document), mode=0o700)
 
 
+def _place(labelled: tuple[str, File]) -> tuple[bool, int]:
+    """Return where a file goes: gzip looks 32 KB back, so programs, which are alike, lie together.
+
+    That is two hundredths of all, and EC2 takes no more than 16 KB.
+    """
+    text = labelled[1].text
+    program = labelled[1].path.endswith(".py")
+    return program, len(text) if program and isinstance(text, str) else 0
+
+
 @functools.lru_cache(maxsize=256)  # machines of a stack share most of their files
-def _entry(label: str, file: File) -> Text:
-    return Text.of(*_file(label, file))
+def _entry(file: File) -> Text:
+    return Text.of(*_file(file))
 
 
-def _file(label: str, file: File) -> Iterator[TextLike]:
-    yield f"# {escaped(label)}\n- path: {file.path}\n"
+def _file(file: File) -> Iterator[TextLike]:
+    yield f"- path: {file.path}\n"
     yield f'  permissions: "{file.mode:04o}"\n  owner: root:root\n  content: '
     text = Text.of(file.text)
     literal = text.literal
     if literal is not None and _BLOCK.fullmatch(literal):
-        yield Text.of("|\n", Text.of(literal).indented(4))
+        yield Text.of("|\n", Text.of(literal).indented(_INDENT))
     else:
         yield from ('"', *_scalar(text), '"\n')
 
@@ -103,8 +114,7 @@ def size(document: Document) -> Size:
 def largest(document: Document) -> tuple[tuple[str, int], ...]:
     """Return the files that take most room, as `label: path`, with their plain bytes."""
     measured = [
-        (f"{label}: {file.path}", len(_entry(label, file).sample()))
-        for label, file in _files(document)
+        (f"{label}: {file.path}", len(_entry(file).sample())) for label, file in _files(document)
     ]
     return tuple(sorted(measured, key=lambda item: -item[1])[:_LARGEST])
 

@@ -44,12 +44,11 @@ HASHICORP = AptRepository(
 )
 """HashiCorp's own; the key is the one on its page "Security at HashiCorp", for Linux packages."""
 
+# install-signed REPOSITORY PROGRAM VERSION: the package of that name, unless that version is there.
 # Debian revisions count from 1 for each upstream version and all hold the same program, so any of
 # them will do: "Linux Packaging Debian Revision Change", discuss.hashicorp.com, March 2022.
 # Only the pinned key is exported from what was fetched, so a second one beside it gains nothing.
 _INSTALL = r"""#!/bin/sh
-# install-signed REPOSITORY PROGRAM VERSION
-# Installs PROGRAM, of the package of that name, unless that version of it is there.
 set -eu
 umask 022
 repository=$1 program=$2 version=$3

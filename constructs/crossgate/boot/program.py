@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 PYTHON = "/usr/bin/python3"
 """Debian's Python, which runs them: 3.9 or newer, with nothing but its standard library."""
+
+_INDENTED = re.compile(r"^(?: {4})+", re.MULTILINE)
+# `ast.unparse` writes no text over several lines, so each of these is an indentation.
 
 OWN_USER = ("DynamicUser=yes",)
 """Of a unit's `[Service]`: it runs as a user that only exists meanwhile."""
@@ -54,7 +58,8 @@ def _short(text: str) -> str:
 
     Fields of its classes stay: they make them what they are.
     """
-    return ast.unparse(_Shortened().visit(ast.parse(text))) + "\n"
+    short = ast.unparse(_Shortened().visit(ast.parse(text)))
+    return _INDENTED.sub(lambda found: " " * (len(found[0]) // 4), short) + "\n"
 
 
 class _Shortened(ast.NodeTransformer):

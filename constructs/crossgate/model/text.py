@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from pydantic_core import PydanticOmit, core_schema
@@ -46,6 +46,8 @@ class Reference(_Opaque):
     Attributes:
         token: one interpolation and nothing else: an attribute of any construct of the engine
             (`Reference(vpc.id)`) or an expression in Terraform's words (`"${local.name}"`).
+        length: characters that it is taken to have where room is measured, such as that of user
+            data; default 64. It makes no other reference of it.
 
     Raises:
         ConfigError: `token` is no string, or is more than one interpolation.
@@ -53,6 +55,7 @@ class Reference(_Opaque):
     """
 
     token: str
+    length: int = field(default=_SHOWN_WIDTH, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no reference, before it is taken for one."""
@@ -158,14 +161,12 @@ class Text(_Opaque):
                 found.update(dict.fromkeys(piece.text.references()))
         return tuple(found)
 
-    def sample(
-        self, width: int = _SHOWN_WIDTH, known: Mapping[Reference, str] | None = None
-    ) -> str:
+    def sample(self, width: int | None = None, known: Mapping[Reference, str] | None = None) -> str:
         """Return the text as it may look, to be measured, shown or checked by a real program.
 
         Args:
-            width: how many characters stand for a reference; default 64. They differ from one
-                reference to the next and do not compress, as values do.
+            width: how many characters stand for a reference; default: its own length. They differ
+                from one reference to the next and do not compress, as values do.
             known: what certain references are taken to hold.
 
         """
@@ -175,7 +176,7 @@ class Text(_Opaque):
             if isinstance(piece, str):
                 shown.append(piece)
             elif isinstance(piece, Reference):
-                shown.append(values.get(piece, _stand_in(piece, width)))
+                shown.append(values.get(piece, _stand_in(piece, width or piece.length)))
             else:
                 inner = piece.text.sample(width, values)
                 write = escaped if piece.bare else quoted

@@ -37,11 +37,10 @@ PERMISSION = json.dumps(
     }
 )
 
+# install-ssm-agent URL: from below URL, unless the image has it.
 # Amazon publishes no apt repository of it, but a package in a bucket of each region. Ubuntu's
 # images have it as a snap, and both at once would be two agents for one machine.
 _INSTALL = r"""#!/bin/sh
-# install-ssm-agent URL
-# Installs the agent of Session Manager from below URL, unless the image has it.
 set -eu
 url=$1
 

@@ -8,7 +8,6 @@ no token of it by that.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,6 @@ MANAGEMENT_TOKEN = "/etc/crossgate/consul-management.token"  # noqa: S105  (wher
 
 _SECRETS = "/etc/crossgate/consul-tokens.secrets"
 _PROGRAM = "/usr/local/lib/crossgate/consul_tokens.py"
-_SETTINGS = "/etc/crossgate/consul-tokens.json"
 # Another server at an address that was a dead one's: see the program.
 _ANEW = "ExecStopPost=+/bin/sh -c 'test \"$$EXIT_STATUS\" != 75 || systemctl restart consul'"
 
@@ -99,14 +97,13 @@ def tokens_document(tokens: Tokens) -> Document:
         packages=("python3",),
         files=(
             program(_PROGRAM, "crossgate.discovery.consul.programs", "consul_tokens"),
-            File(_SETTINGS, json.dumps({"agent": f"http://{HTTP_ADDRESS}"}) + "\n"),
             File(_SECRETS, secrets, mode=0o600),
             File(MANAGEMENT_TOKEN, Text.of(tokens.of(MANAGEMENT), "\n"), mode=0o600),
         ),
         units=(
             program_unit(
                 name,
-                [PYTHON, _PROGRAM, _SETTINGS],
+                [PYTHON, _PROGRAM, f"http://{HTTP_ADDRESS}"],
                 description="Makes the tokens of Consul that machines are born with",
                 lines=("DynamicUser=yes", f"LoadCredential=known:{_SECRETS}", _ANEW),
             ),

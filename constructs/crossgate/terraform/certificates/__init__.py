@@ -27,6 +27,10 @@ _YEAR = 365 * 24
 _AUTHORITY_HOURS = 10 * _YEAR
 _CERTIFICATE_HOURS = 5 * _YEAR
 _RENEWED_HOURS = _YEAR
+# With the names that ours have; where user data has little room they are counted.
+_AUTHORITY_LENGTH = 640
+_CERTIFICATE_LENGTH = 750
+_KEY_LENGTH = 230
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +71,8 @@ def authority(scope: Construct, id: str, *, name: str) -> Certificate:
         provider=provider,
     )
     return Certificate(
-        certificate=Reference(TlsSelfSignedCert.cert_pem.of(made)),
-        key=Reference(TlsPrivateKey.private_key_pem.of(key)),
+        certificate=Reference(TlsSelfSignedCert.cert_pem.of(made), _AUTHORITY_LENGTH),
+        key=Reference(TlsPrivateKey.private_key_pem.of(key), _KEY_LENGTH),
     )
 
 
@@ -115,8 +119,8 @@ def signed(
         provider=provider,
     )
     return Certificate(
-        certificate=Reference(TlsLocallySignedCert.cert_pem.of(made)),
-        key=Reference(TlsPrivateKey.private_key_pem.of(key)),
+        certificate=Reference(TlsLocallySignedCert.cert_pem.of(made), _CERTIFICATE_LENGTH),
+        key=Reference(TlsPrivateKey.private_key_pem.of(key), _KEY_LENGTH),
     )
 
 

@@ -1,6 +1,6 @@
 """Makes the tokens of Consul that machines are born with, on a server.
 
-    consul_tokens.py SETTINGS
+    consul_tokens.py AGENT    such as http://127.0.0.1:8500
 
 A machine says in its node's metadata what its role is. For each role that somebody has, policies
 and a token are made; the token is worked out from a secret that only servers and Terraform know,
@@ -17,7 +17,6 @@ off, and knows it no more should it lead (hashicorp/consul#21785, #23533).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -84,11 +83,15 @@ class Secret:
 
     def token(self, role: str) -> str:
         """Return the token of a role."""
-        return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.text}/{role}"))
+        return _uuid(f"{self.text}/{role}")
 
     def accessor(self, role: str) -> str:
         """Return what the token of a role is known by, to those who may not have it."""
-        return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.text}/accessor/{role}"))
+        return _uuid(f"{self.text}/accessor/{role}")
+
+
+def _uuid(text: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, text))
 
 
 def secrets_of(text: str) -> list[Secret]:
@@ -111,9 +114,8 @@ def policies_of(role: str) -> dict[str, str]:
     """
     own = {f"service-{one}": {"service": {one: _WRITE}} for one in services_of(role)}
     rules = {"member": _SEES, **own} if own else {one: _RULES[one] for one in _RULES if one == role}
-    texts = {name: json.dumps(one) for name, one in rules.items()}
-    digests = {name: hashlib.sha256(text.encode()).hexdigest()[:8] for name, text in texts.items()}
-    return {f"crossgate-{name}-{digests[name]}": text for name, text in texts.items()}
+    texts = ((name, json.dumps(one)) for name, one in rules.items())
+    return {f"crossgate-{name}-{_uuid(text)[:8]}": text for name, text in texts}
 
 
 def oldest(nodes: Sequence[Mapping[str, Any]]) -> int:
@@ -194,7 +196,7 @@ class Keeper:
         if self._consul.use(newest.token(MANAGEMENT)):
             return
         if not any(self._consul.use(one.token(MANAGEMENT)) for one in self._secrets[1:]):
-            raise Unanswered("Consul knows no token of the management that this server has")
+            raise Unanswered("Consul knows no token of the management")
         self._make(MANAGEMENT, [_GLOBAL])
         self._consul.use(newest.token(MANAGEMENT))
 
@@ -211,7 +213,7 @@ class Keeper:
         seen = self._consul.index
         tokens, policies = self._consul.ask("/acl/tokens"), self._consul.ask("/acl/policies")
         if nodes is None or tokens is None or policies is None:
-            raise Unanswered("Consul has forgotten the management's token")
+            raise Unanswered("Consul knows no token of the management any more")
         metas = [meta for node in nodes if ROLE in (meta := node.get("Meta") or {})]
         there = {token["AccessorID"]: token for token in tokens}
         known = {policy["Name"] for policy in policies}
@@ -279,12 +281,11 @@ class Way:
         return self._lost_since is not None and now - self._lost_since > self._patience
 
 
-def main(path: str) -> None:
+def main(agent: str) -> None:
     """Keep the tokens until stopped."""
-    settings = json.loads(Path(path).read_text(encoding="utf-8"))
     # systemd shows a unit its credentials in a folder of its own; see LoadCredential=.
     text = Path(os.environ["CREDENTIALS_DIRECTORY"], "known").read_text(encoding="utf-8")
-    consul = Consul(settings["agent"])
+    consul = Consul(agent)
     keeper, way = Keeper(consul, secrets_of(text)), Way()
     while True:
         try:
