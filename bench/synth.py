@@ -288,7 +288,7 @@ def main() -> int:
     }
     (RESULTS / "synth.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     # Not before: until a program is running, its peak memory counts what this process holds.
-    from bench.synth_graph import draw  # noqa: PLC0415
+    from bench.synth_graph import draw  # noqa: PLC0415  (matplotlib takes a second)
 
     draw(results, RESULTS / "synth.svg")
     console.print(f"Drawn: {(RESULTS / 'synth.svg').relative_to(ROOT)}")

@@ -237,7 +237,7 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
-def _validated(kind: type, data: object, where: str, found: list[ConfigError]) -> Any:  # noqa: ANN401
+def _validated(kind: type, data: object, where: str, found: list[ConfigError]) -> Any:  # noqa: ANN401  # of `kind`
     try:
         return pydantic.TypeAdapter(kind).validate_json(json.dumps(data))
     except pydantic.ValidationError as error:
@@ -252,7 +252,7 @@ def _validated(kind: type, data: object, where: str, found: list[ConfigError]) -
     return None
 
 
-def _plan(role: Role, said: object, where: str, found: list[ConfigError]) -> Any:  # noqa: ANN401
+def _plan(role: Role, said: object, where: str, found: list[ConfigError]) -> Any:  # noqa: ANN401  # of `kind`
     settings = _mapping(said)
     if "type" not in settings:
         found.append(

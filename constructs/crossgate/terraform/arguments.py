@@ -73,7 +73,7 @@ else:
         def __init__(self, make: Callable[[Any], Kind]) -> None:
             self._make = make
 
-        def __getitem__(self, item: Any) -> Kind:  # noqa: ANN401
+        def __getitem__(self, item: Any) -> Kind:  # noqa: ANN401  # an annotation
             return self._make(item)
 
     Str = StringKind()

@@ -65,7 +65,7 @@ class StringKind:
 
     wanted: str = "text"
 
-    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002
+    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002  # of `Kind`
         """Return the string; see `Kind`."""
         if isinstance(given, str):
             return given
@@ -80,7 +80,7 @@ class NumberKind:
 
     wanted: str = "a number"
 
-    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002
+    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002  # of `Kind`
         """Return the number; see `Kind`."""
         if isinstance(given, int | float) and not isinstance(given, bool):
             return given
@@ -93,7 +93,7 @@ class BooleanKind:
 
     wanted: str = "True or False"
 
-    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002
+    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002  # of `Kind`
         """Return the boolean; see `Kind`."""
         if isinstance(given, bool):
             return given
@@ -106,7 +106,7 @@ class ReadOnlyKind:
 
     wanted: str = "nothing: the provider decides it"
 
-    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002
+    def read(self, given: object, path: str, reading: Reading) -> object:  # noqa: ARG002  # of `Kind`
         """Refuse; see `Kind`."""
         raise read_only(path, given)
 

@@ -72,7 +72,7 @@ def metrics(cluster: str, seen: dict[str, dict[str, int]]) -> list[dict[str, Any
 def main(path: str) -> None:
     """Tell it until stopped; what fails is said once and tried again."""
     import boto3  # noqa: PLC0415  (the figures need none of it)
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (as above)
 
     settings = json.loads(Path(path).read_text(encoding="utf-8"))
     cloudwatch = boto3.client("cloudwatch", region_name=settings["region"])

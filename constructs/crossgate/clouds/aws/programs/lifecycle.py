@@ -55,7 +55,7 @@ def _found(path: str, headers: dict[str, str]) -> str:
 
 
 def _ask(path: str, headers: dict[str, str], method: str = "GET") -> str:
-    request = Request(f"{_SERVICE}{path}", headers=headers, method=method)  # noqa: S310
+    request = Request(f"{_SERVICE}{path}", headers=headers, method=method)  # noqa: S310  (a fixed address)
     with urlopen(request, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310  (a fixed address)
         return str(answer.read().decode())
 

@@ -74,7 +74,7 @@ class Verdict:
 def main(path: str) -> None:
     """Look at the own service until stopped."""
     import boto3  # noqa: PLC0415  (the verdict needs none of it)
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (as above)
 
     settings = json.loads(Path(path).read_text(encoding="utf-8"))
     me = Path(settings["instance"]).read_text(encoding="ascii").strip()
