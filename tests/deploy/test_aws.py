@@ -12,6 +12,7 @@ import pytest
 
 from crossgate.cli import following
 from crossgate.cli.app import run
+from crossgate.discovery.consul.programs.consul_tokens import Secret
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import OnAws
@@ -51,9 +52,10 @@ KNOWN_UNTRUTHS = {
 
 # A value inside quotes: as often escaped as it is nested.
 _VALUE = re.compile(
-    r'\$\{(?:trimsuffix\(trimprefix\(jsonencode\()+"\$\{([^{}"]+)\}"'
+    r'\$\{(?:trimsuffix\(trimprefix\(jsonencode\()+"\$\{([^{}]+)\}"'
     r'(?:\), "\\""\), "\\""\))+\}'
 )
+_TOKEN = re.compile(r'uuidv5\("dns", join\("/", \[(.*)\.result, "(.*)"\]\)\)')
 
 
 def group(deployed: OnAws, name: str):
@@ -239,8 +241,12 @@ def test_the_template_holds_the_exact_user_data(deployed, name):
     )
 
     def value(found: re.Match[str]) -> str:
-        address, _, attribute = found[1].rpartition(".")
-        text = str(state(deployed)[address][attribute])
+        if token := _TOKEN.fullmatch(found[1]):
+            # As Consul's servers work it out.
+            text = Secret(1, state(deployed)[token[1]]["result"]).token(token[2])
+        else:
+            address, _, attribute = found[1].rpartition(".")
+            text = str(state(deployed)[address][attribute])
         for _ in range(found[0].count("jsonencode(")):
             text = json.dumps(text)[1:-1]
         return text
@@ -260,11 +266,32 @@ def test_the_gossip_key_is_on_the_machines_and_not_in_the_json(deployed):
 
 
 def test_logins_of_figures_are_on_the_machines_and_not_in_the_json(deployed):
-    passwords = {v["result"] for v in state(deployed).values() if "result" in v}
+    passwords = {
+        values["result"]
+        for address, values in state(deployed).items()
+        if re.search(r"_(metrics|stats)_\w+$", address) and "result" in values
+    }
     on = [{one for one in passwords if one in user_data(deployed, name)} for name in (EDGE, CONSUL)]
     assert [len(found) for found in on] == [1, 1]
     assert on[0] | on[1] == passwords
     assert not [one for one in passwords if one in json.dumps(deployed.json)]
+
+
+def test_what_tokens_are_worked_out_from_is_on_the_servers_alone(deployed):
+    (secret,) = (v["result"] for a, v in state(deployed).items() if "_tokens-1_" in a)
+    written = {name: user_data(deployed, name) for name in (CONSUL, EDGE, API)}
+    assert [name for name, text in written.items() if secret in text] == [CONSUL]
+    made = Secret(1, secret)
+    for role, names in {
+        "management": [CONSUL],
+        "server": [CONSUL],
+        "balancer": [EDGE],
+        "services:api": [API],
+        "agent": [CONSUL, EDGE, API],
+    }.items():
+        assert [name for name, text in written.items() if made.token(role) in text] == names
+        assert made.token(role) not in json.dumps(deployed.json)
+    assert secret not in json.dumps(deployed.json)
 
 
 def test_keys_of_certificates_are_on_the_servers_alone(deployed):
