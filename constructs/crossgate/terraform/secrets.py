@@ -40,6 +40,19 @@ def random_password(scope: Construct, id: str) -> Reference:
     return Reference(RandomPassword.result.of(made))
 
 
+def uuid_of(secret: Reference, name: str) -> Reference:
+    """Return a UUID that is worked out from a secret and a name: as hard to guess as the secret.
+
+    It is version 5, in the namespace of DNS, of the two with a slash between them.
+
+    Args:
+        secret: an attribute of a resource: letters and digits.
+        name: without quotes and dollars.
+
+    """
+    return Reference(f'${{uuidv5("dns", join("/", [{secret.token[2:-1]}, "{name}"]))}}')
+
+
 def random_login(scope: Construct, id: str, *, of: str) -> Reference:
     """Make a password and a sensitive output that shows it to people, `<id>_login`.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossgate.boot.document import Document, File
-from crossgate.boot.program import PYTHON, program, program_unit
+from crossgate.boot.program import OWN_USER, PYTHON, program, program_unit
 from crossgate.discovery.consul.programs.consul_tokens import (
     AGENT,
     BALANCER,
@@ -23,12 +23,14 @@ from crossgate.discovery.consul.programs.consul_tokens import (
     SERVICES,
 )
 from crossgate.discovery.consul.settings import CONFIG_DIRECTORY, HTTP_ADDRESS, USER
-from crossgate.model.text import Reference, Text, json_text
+from crossgate.model.text import Text, json_text
+from crossgate.terraform.secrets import uuid_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossgate.model.service import Service
+    from crossgate.model.text import Reference
 
 MANAGEMENT_TOKEN = "/etc/crossgate/consul-management.token"  # noqa: S105  (where it is)
 """On servers, what may do anything; for root alone."""
@@ -56,8 +58,7 @@ class Tokens:
 
     def of(self, role: str) -> Reference:
         """Return the token of a role, a UUID."""
-        secret = self.secret.token[2:-1]
-        return Reference(f'${{uuidv5("dns", join("/", [{secret}, "{role}"]))}}')
+        return uuid_of(self.secret, role)
 
     def marks(self, role: str) -> Mapping[str, str]:
         """Return what a node's metadata say of its tokens."""
@@ -105,7 +106,7 @@ def tokens_document(tokens: Tokens) -> Document:
                 name,
                 [PYTHON, _PROGRAM, f"http://{HTTP_ADDRESS}"],
                 description="Makes the tokens of Consul that machines are born with",
-                lines=("DynamicUser=yes", f"LoadCredential=known:{_SECRETS}", _ANEW),
+                lines=(*OWN_USER, f"LoadCredential=known:{_SECRETS}", _ANEW),
             ),
         ),
     )
