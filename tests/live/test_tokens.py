@@ -141,7 +141,9 @@ def test_all_tokens_are_exchanged_while_services_pass(cluster):
     for number in range(3):
         cluster.server(number, NEXT)
         name = f"consul-{number}"
-        until(lambda n=name: ready(cluster, n), seconds=60, what=f"{name} is a healthy voter")
+        # A leader that is elected just then looks at who has joined once a minute (Consul's
+        # ReconcileInterval); then the server must be stable for ten seconds.
+        until(lambda n=name: ready(cluster, n), seconds=120, what=f"{name} is a healthy voter")
         assert ready(cluster, "api-1", "api")
     after = management(cluster)
     assert before != after
