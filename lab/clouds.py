@@ -160,6 +160,7 @@ class Clouds:
             except ToolError as error:
                 for machine in self.machines.values():
                     error.add_note(f"{machine.order.name}:\n{machine.last_words()}")
+                error.add_note(f"The deploy, once more:\n{error}")  # who reads a log from its end
                 raise
         for cloud in self.places:
             self.catch_up(cloud)

@@ -154,11 +154,12 @@ def test_it_waits_until_it_is(heat):
     assert (found, Heat.heard) == ((False, "waits: no leader"), [])
 
 
-def test_when_heat_cannot_hear_it_now_it_says_it_again(heat, monkeypatch):
-    monkeypatch.setattr(Heat, "answers", 503)
+@pytest.mark.parametrize("code", [409, 429, 503])
+def test_when_heat_cannot_hear_it_now_it_says_it_again(heat, monkeypatch, code):
+    monkeypatch.setattr(Heat, "answers", code)
     done, said = heat_ready.look(settings(heat))
     assert not done
-    assert "503" in said
+    assert str(code) in said
 
 
 def test_when_heat_is_away_it_says_it_again():

@@ -19,7 +19,9 @@ from urllib.request import Request, urlopen
 _EVERY_SECONDS = 2
 _COMMAND_SECONDS = 30
 _SECONDS = 10.0
-_SERVER_ERROR = 500
+# The token is no longer good, or what waited is gone. Of everything else, such as that the stack is
+# busy (409), there may be an end.
+_OVER = (401, 403, 404)
 
 
 def tell(endpoint: str, token: str) -> str:
@@ -36,7 +38,7 @@ def tell(endpoint: str, token: str) -> str:
         with urlopen(request, timeout=_SECONDS):  # noqa: S310  (as above)
             return "is ready, and Heat knows"
     except HTTPError as error:
-        if error.code >= _SERVER_ERROR:
+        if error.code not in _OVER:
             raise
         return f"is ready; Heat does not listen any more ({error.code})"
 
