@@ -34,6 +34,7 @@ from crossgate.model.service import Artifact, Limits, Service, ServiceFile
 from crossgate.model.snapshots import Snapshots
 from crossgate.model.termination import Termination
 from crossgate.model.text import Reference, Text
+from crossgate.model.tls import Certificate, Tls
 from crossgate.model.warm_pool import WarmPool
 
 # isort: split
@@ -72,6 +73,7 @@ __all__ = [
     "AwsCloud",
     "AwsMachines",
     "Capacity",
+    "Certificate",
     "Command",
     "ConfigError",
     "Connections",
@@ -130,6 +132,7 @@ __all__ = [
     "TerraformStack",
     "Text",
     "ThriftCheck",
+    "Tls",
     "ToolError",
     "Unit",
     "VpcByName",

@@ -369,6 +369,7 @@ def test_the_resource_carries_what_terraform_itself_is_told(
             "create_before_destroy": True,
             "ignore_changes": ("tags",),
             "replace_triggered_by": [vpc, vpc.terraform_address("cidr_block")],
+            "precondition": [{"condition": "${1 < 2}", "error_message": "It is not."}],
         },
     )
 
@@ -380,6 +381,7 @@ def test_the_resource_carries_what_terraform_itself_is_told(
         "create_before_destroy": True,
         "ignore_changes": ["tags"],
         "replace_triggered_by": ["aws_vpc.vpc", "aws_vpc.vpc.cidr_block"],
+        "precondition": [{"condition": "${1 < 2}", "error_message": "It is not."}],
     }
     assert {"alias": "east", "region": "us-east-1"} in made["provider"]["aws"]
     assert made["terraform"]["required_providers"]["aws"] == {

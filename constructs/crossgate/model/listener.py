@@ -13,6 +13,7 @@ from crossgate.errors import ConfigError
 from crossgate.model.net import Port, ipv4_network
 from crossgate.model.route import Route, RouteFields
 from crossgate.model.service import Service
+from crossgate.model.tls import Tls
 from crossgate.model.units import Duration
 from crossgate.model.value import Many, value
 
@@ -35,6 +36,8 @@ class ListenerFields:
         accept_proxy: whether connections arrive with a header of the PROXY protocol, which says
             from where the client came: the entries are told to write it, the balancers to want it.
             Default False. See docs/listeners.md for what each cloud does, and before changing it.
+        tls: what clients speak TLS with, which ends at the balancers; default None: they speak
+            none, or the service speaks it itself (`mode="tcp"`).
         idle: how long a connection may be silent before it is closed; must be longer than the
             longest call. Default one hour.
         queue: how long a client waits for a machine that has room, where the service has
@@ -66,6 +69,7 @@ class ListenerFields:
     port: Port
     mode: Literal["tcp", "http"] = "tcp"
     accept_proxy: bool = False
+    tls: Tls | None = None
     idle: Duration = timedelta(hours=1)
     queue: Duration = timedelta(seconds=30)
     request: Duration = timedelta(seconds=10)

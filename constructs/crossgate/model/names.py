@@ -36,6 +36,10 @@ Label = Annotated[str, pydantic.AfterValidator(dns_label)]
 """A DNS label (RFC 1123), 1 to 63 characters."""
 
 
+VariableName = Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_]*$")]
+"""The name of a variable of Terraform, as in `TF_VAR_name`."""
+
+
 def shortened(name: str, limit: int) -> str:
     """Return `name`, cut to `limit` characters with a hash of the whole where it is longer.
 

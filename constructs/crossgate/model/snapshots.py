@@ -8,6 +8,7 @@ from typing import Annotated
 import pydantic
 
 from crossgate.errors import ConfigError
+from crossgate.model.names import VariableName
 from crossgate.model.text import TextLike
 from crossgate.model.units import Duration
 from crossgate.model.value import value
@@ -34,7 +35,7 @@ class Snapshots:
     every: Annotated[Duration, pydantic.Field(ge=timedelta(minutes=5))] = timedelta(hours=1)
     keep: Duration = timedelta(days=14)
     to: TextLike | None = None
-    key_variable: Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_]*$")] | None = None
+    key_variable: VariableName | None = None
 
     def __post_init__(self) -> None:
         """Refuse snapshots that are old before the next one is there."""

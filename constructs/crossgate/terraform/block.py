@@ -25,17 +25,25 @@ if TYPE_CHECKING:
 
     from crossgate.terraform.engine import Construct, ITerraformDependable
 
+    class Condition(TypedDict):
+        """An expression of Terraform's, and what it says where that is not true."""
+
+        condition: str
+        error_message: str
+
     class Lifecycle(TypedDict, total=False):
         """How Terraform replaces and watches a resource.
 
         `ignore_changes` names arguments; `replace_triggered_by` takes resources, or what their
-        `terraform_address` returns.
+        `terraform_address` returns. `precondition` is what must be true before it is made or
+        changed.
         """
 
         create_before_destroy: bool
         prevent_destroy: bool
         ignore_changes: Literal["all"] | Sequence[str]
         replace_triggered_by: Sequence[str | TerraformResource]
+        precondition: Sequence[Condition]
 
     class ResourceMeta(TypedDict, total=False):
         """What every resource and data source takes beside its arguments."""
@@ -53,6 +61,7 @@ _LIFECYCLE = {
     "prevent_destroy": ("preventDestroy", (bool,)),
     "ignore_changes": ("ignoreChanges", (str, list, tuple)),
     "replace_triggered_by": ("replaceTriggeredBy", (list, tuple)),
+    "precondition": ("precondition", (list, tuple)),
 }
 
 
@@ -159,6 +168,10 @@ class Block:
 def _plain_lifecycle(name: str, value: Any) -> object:  # noqa: ANN401  # as the table says
     if name == "replace_triggered_by":
         return [_address(trigger) for trigger in value]
+    if name == "precondition":
+        return [
+            {"condition": one["condition"], "errorMessage": one["error_message"]} for one in value
+        ]
     return list(value) if isinstance(value, tuple) else value
 
 

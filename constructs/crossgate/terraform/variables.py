@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from crossgate.errors import ConfigError
+from crossgate.model.text import Reference
 from crossgate.terraform.engine import Construct, TerraformVariable, path_of, stack_of
 
 
-def sensitive_variable(scope: Construct, name: str, *, kind: str) -> None:
-    """Declare a sensitive variable in the stack of `scope`; one that is there already is used.
+def sensitive_variable(scope: Construct, name: str, *, kind: str) -> Reference:
+    """Declare a sensitive variable in the stack of `scope`, and return what it will hold.
+
+    One that is there already is used.
 
     Args:
         scope: who needs it.
@@ -29,3 +32,4 @@ def sensitive_variable(scope: Construct, name: str, *, kind: str) -> None:
             got=name,
             do="give one of the two another name",
         )
+    return Reference(f"${{var.{name}}}")

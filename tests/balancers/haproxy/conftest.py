@@ -4,6 +4,7 @@ import contextlib
 import csv
 import importlib.util
 import io
+import signal
 import socket
 import subprocess
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from crossgate.balancers.haproxy import tls
 from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import pages_document
 from crossgate.balancers.haproxy.settings import Layout
@@ -21,7 +23,9 @@ from tools import toolbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from crossgate import Construct
     from crossgate.model.listener import Listener
+    from crossgate.model.text import Reference
     from crossgate.specs import WatchedFile
 
 
@@ -52,6 +56,7 @@ def layout(tmp_path: Path) -> Layout:
         login=str(tmp_path / "login"),
         apply=str(tmp_path / "apply"),
         pages=str(tmp_path / "page"),
+        tls=str(tmp_path / "tls"),
         process=str(tmp_path / "process"),
         states=str(tmp_path / "states"),
         chroot=str(tmp_path / "empty"),
@@ -82,6 +87,17 @@ def write_pages(listeners: Sequence[Listener], layout: Layout) -> None:
     """Put the listeners' pages where HAProxy reads them."""
     for _, file in pages_document(listeners, layout=layout).written():
         Path(file.path).write_text(Text.of(file.text).sample(), encoding="utf-8")
+
+
+def write_certificates(
+    scope: Construct,
+    listeners: Sequence[Listener],
+    layout: Layout,
+    known: Mapping[Reference, str],
+) -> None:
+    """Put the listeners' certificates where HAProxy reads them; `known` are the keys."""
+    for file in tls.files(scope, listeners, layout):
+        Path(file.path).write_text(Text.of(file.text).sample(known=known), encoding="utf-8")
 
 
 @pytest.fixture(name="rendered")
@@ -136,6 +152,10 @@ class HAProxy:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def reload(self) -> None:
+        """Have it read its configuration, and the files that this names, once more."""
+        self._process.send_signal(signal.SIGUSR2)
 
     def stop(self) -> None:
         """End it; more than once is well."""

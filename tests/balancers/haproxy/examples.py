@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -12,7 +13,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import trustme
+
+from crossgate import Certificate, Reference
 from tools import toolbox
+
+KEY = Reference("${tls_private_key.site.private_key_pem}")
+
+
+class Authority:
+    """Who signs the balancers' certificates, and those of clients."""
+
+    def __init__(self) -> None:
+        self.ca = trustme.CA()
+        self.pem = self.ca.cert_pem.bytes().decode()
+
+    def site(self, name: str, key: Reference = KEY) -> tuple[Certificate, Mapping[Reference, str]]:
+        """Return a certificate as a user gives it, and what its key turns out to be."""
+        made = self.ca.issue_cert(name)
+        chain = "".join(pem.bytes().decode() for pem in made.cert_chain_pems)
+        return Certificate(chain=chain, key=key), {key: made.private_key_pem.bytes().decode()}
+
+    def client(self, name: str | None = None, by: trustme.CA | None = None) -> ssl.SSLContext:
+        """Return a client that trusts it, with a certificate of `by` where it has a name."""
+        context = ssl.create_default_context()
+        self.ca.configure_trust(context)
+        if name is not None:
+            (by or self.ca).issue_cert(name, common_name=name).configure_cert(context)
+        return context
 
 
 @contextlib.contextmanager

@@ -14,12 +14,14 @@ from crossgate.model.check import GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.listener import Listener
 from crossgate.model.route import Route
 from crossgate.model.service import Service
-from tests.balancers.haproxy.conftest import write_pages
-from tests.balancers.haproxy.examples import refused
+from crossgate.model.tls import Tls
+from tests.balancers.haproxy.conftest import write_certificates, write_pages
+from tests.balancers.haproxy.examples import Authority, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from crossgate import TerraformStack
     from crossgate.balancers.haproxy.settings import Layout
 
 CHECKS = st.one_of(
@@ -41,6 +43,14 @@ HOSTS = st.none() | st.from_regex(
 PATHS = st.from_regex(r"/([A-Za-z0-9._~-]{1,9}/){0,3}[A-Za-z0-9._~-]{0,9}", fullmatch=True)
 PRINTED = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 MOST = st.none() | st.integers(1, 1_000_000)
+AUTHORITY = Authority()
+CERTIFICATE, KEYS = AUTHORITY.site("site.example.org")
+SPOKEN = st.none() | st.builds(
+    Tls,
+    certificates=st.lists(st.just(CERTIFICATE), min_size=1, max_size=2),
+    client_ca=st.none() | st.just(AUTHORITY.pem),
+    minimum=st.sampled_from(["1.2", "1.3"]),
+)
 
 
 @st.composite
@@ -62,6 +72,7 @@ def listeners(draw: st.DrawFn, port: int) -> Listener:
     said = {
         "port": port,
         "accept_proxy": draw(st.booleans()),
+        "tls": draw(SPOKEN),
         "max_connections": draw(MOST),
         "per_source": draw(MOST),
         "rate": draw(st.none() | st.integers(1, 100_000)),
@@ -95,6 +106,7 @@ def listeners(draw: st.DrawFn, port: int) -> Listener:
 )
 @given(made=st.tuples(*(listeners(port) for port in (8000, 8001))))
 def test_haproxy_takes_it(
+    stack: TerraformStack,
     program: Path,
     layout: Layout,
     rendered: Callable,
@@ -102,6 +114,7 @@ def test_haproxy_takes_it(
     made: tuple[Listener, ...],
 ) -> None:
     write_pages(made, layout)
+    write_certificates(stack, made, layout, KEYS)
     servers = {service.name: [20001] for listener in made for service in listener.services}
     config = tmp_path / "haproxy.cfg"
     file = configuration(made, layout=layout, balancers=2)

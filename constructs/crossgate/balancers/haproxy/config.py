@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from crossgate.balancers.haproxy import tls
 from crossgate.balancers.haproxy.lines import section, time
 from crossgate.balancers.haproxy.listening import limits, sections
 from crossgate.balancers.haproxy.settings import (
@@ -78,8 +79,9 @@ def configuration(
         ConfigError: a duration that HAProxy cannot hold.
 
     """
+    ends_tls = any(listener.tls is not None for listener in listeners)
     pieces: list[Text | ServerLines] = [
-        _global(max_connections, drain, layout),
+        _global(max_connections, drain, layout, tls.DEFAULTS if ends_tls else ()),
         _defaults(timing),
         _stats(f"{stats_address}:{stats_port}", metrics_port, layout, seen),
         _health(health_port),
@@ -93,7 +95,7 @@ def configuration(
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
 
 
-def _global(max_connections: int, drain: timedelta, layout: Layout) -> Text:
+def _global(max_connections: int, drain: timedelta, layout: Layout, more: Sequence[str]) -> Text:
     return section(
         "# Discovery writes this file, and haproxy-apply puts it in place: edits are lost.\nglobal",
         # The journal's datagram socket never makes HAProxy wait, as its standard output might.
@@ -111,6 +113,7 @@ def _global(max_connections: int, drain: timedelta, layout: Layout) -> Text:
         f"hard-stop-after {time(drain, 'drain')}",
         "mworker-max-reloads 50",
         f"server-state-file {layout.states}",
+        *more,
     )
 
 

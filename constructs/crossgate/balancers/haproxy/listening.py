@@ -6,6 +6,7 @@ import hashlib
 from math import ceil
 from typing import TYPE_CHECKING
 
+from crossgate.balancers.haproxy import tls
 from crossgate.balancers.haproxy.checks import check_lines
 from crossgate.balancers.haproxy.lines import section, time
 from crossgate.model.text import Text
@@ -83,7 +84,7 @@ def sections(
     front = _frontend(listener, balancers, layout, logged)
     for service in listener.services:
         yield front + _backend(listener, service)
-        yield _servers(service, timing, most.get(backend(listener, service)), listener.mode)
+        yield _servers(listener, service, timing, most.get(backend(listener, service)))
         front = Text.of("")
 
 
@@ -93,7 +94,7 @@ def _frontend(listener: Listener, balancers: int, layout: Layout, logged: Sequen
     return section(
         f"frontend {name}",
         *(["mode http"] if http else []),
-        *_bound(listener),
+        *_bound(listener, layout),
         # Every failed session with its termination state; those that end well are only counted. Not
         # `dontlognull`: a client that is turned away before it has said anything is one of them.
         "option httplog" if http else "option tcplog",
@@ -131,6 +132,7 @@ def _http(listener: Listener, layout: Layout) -> Iterator[str]:
     yield f"timeout http-request {time(listener.request, f'{path}: request')}"
     yield f"timeout http-keep-alive {time(listener.keep_alive, f'{path}: keep_alive')}"
     yield "option forwardfor"
+    yield from tls.told(listener)
     if listener.maintenance is not None:
         yield (
             "http-error status 503 content-type 'text/html; charset=utf-8' "
@@ -178,11 +180,11 @@ def _waiting(listener: Listener, service: Service) -> Sequence[str]:
     )
 
 
-def _bound(listener: Listener) -> Sequence[str]:
+def _bound(listener: Listener, layout: Layout) -> Sequence[str]:
     # A socket that outlives this process, where one is held; a listener that is new since HAProxy
     # started, and the check of a file, have none.
     held = f"HELD_{listener.port}"
-    how = " accept-proxy" if listener.accept_proxy else ""
+    how = (" accept-proxy" if listener.accept_proxy else "") + tls.bound(listener, layout)
     return (
         f".if defined({held})",
         f"bind fd@${{{held}}}{how}",
@@ -192,15 +194,17 @@ def _bound(listener: Listener) -> Sequence[str]:
     )
 
 
-def _servers(service: Service, timing: Timing, most: int | None, mode: str) -> ServerLines:
+def _servers(listener: Listener, service: Service, timing: Timing, most: int | None) -> ServerLines:
     # tcp-ut is kept only beside a literal address; in default-server it is silently ignored.
     line = "server {name} {address}:{port} tcp-ut " + time(timing.unacknowledged, "unacknowledged")
     if most is not None:
         line += f" maxconn {most}"
-    if mode == "http" and service.protocol == "grpc":
+    if listener.mode == "http" and service.protocol == "grpc":
         line += " proto h2"
     if service.send_proxy is not None:
         line += _HEADER[service.send_proxy]
+    if service.send_proxy == "v2" and listener.tls is not None:
+        line += " proxy-v2-options ssl,cert-cn"
     if service.agent_port is not None:
         # The agent says a part of this weight; of 1, which is the default, there are none.
         line += f" weight 100 agent-check agent-port {service.agent_port}"

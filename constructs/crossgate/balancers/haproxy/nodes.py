@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from crossgate.balancers.haproxy import tls
 from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import (
     figures_document,
@@ -161,15 +162,17 @@ class HAProxyNodes(Construct):
             # all, and the page asks for a login.
             at_once = counts[cloud] if cloud.spreads_clients else 1
             file = configuration(self.listeners, stats_address="*", balancers=at_once, seen=seen)
+            secrets = tls.files(child, self.listeners)
             login = f"{METRICS_USER} for figures of {path} in {cloud.name}"
             password = random_login(child, "stats", of=login) if shown else None
             document = Document.merge(
                 haproxy_document(stats_password=password),
                 discovery.agent(cloud, ()),
-                discovery.keep(cloud, file),
+                discovery.keep(cloud, tls.marked(child, file, secrets)),
                 *self._figures(cloud, discovery, at_once),
                 *(self._metrics(discovery) if seen.metrics else ()),
                 *self._pages(),
+                *([tls.tls_document(secrets)] if secrets else []),
                 *boot,
             )
             specs[cloud] = MachinesSpec(

@@ -52,6 +52,7 @@ class Layout:
         login: the stats page's `user:password`, readable by root only.
         apply: the script that makes a staged file the live one.
         pages: how the names of pages begin that are shown when no machine works.
+        tls: how the names of files begin that hold certificates and keys, for root only.
         process: the program that carries sockets and servers' states over to the next process.
         figures: the program that looks at all processes: keeps servers to their limits, and tells
             the cluster how many connections each service has.
@@ -71,6 +72,7 @@ class Layout:
     login: str = "/etc/haproxy/stats.login"
     apply: str = "/usr/local/sbin/haproxy-apply"
     pages: str = "/etc/haproxy/maintenance"
+    tls: str = "/etc/haproxy/tls"
     process: str = "/usr/local/lib/crossgate/haproxy_process.py"
     figures: str = "/usr/local/lib/crossgate/haproxy_figures.py"
     figures_settings: str = "/etc/crossgate/haproxy-figures.json"

@@ -23,6 +23,9 @@ def unreserved(name: str, reserved: str) -> str:
 USER_DATA_BYTES = 16 * 1024
 """User data before base64, gzip counted as it is stored (EC2 guide, "Run commands at launch")."""
 
+USER_DATA_LETTERS = -(-USER_DATA_BYTES // 3) * 4
+"""The same after base64."""
+
 NLB_NAME = 32
 """Load balancer and target group names (Elastic Load Balancing API, CreateLoadBalancer)."""
 

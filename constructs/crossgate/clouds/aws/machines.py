@@ -228,6 +228,7 @@ class _Group:
             shortened(f"{spec.name}{suffix}", limits.TEMPLATE_NAME),
             path_of(self._scope),
         )
+        user_data = f"base64gzip({self._document})"
         return LaunchTemplate(
             self._scope,
             f"template{suffix}",
@@ -238,7 +239,7 @@ class _Group:
             ),
             key_name=cloud.key_pair,
             update_default_version=True,
-            user_data=f"${{base64gzip({self._document})}}",
+            user_data=f"${{{user_data}}}",
             vpc_security_group_ids=[firewall.id for firewall in firewalls],
             iam_instance_profile={"arn": IamInstanceProfile.arn.of(self._profile)},
             metadata_options={
@@ -264,6 +265,18 @@ class _Group:
                 {"resource_type": kind, "tags": self._tags} for kind in ("instance", "volume")
             ],
             tags={"Name": spec.name, **spec.tags},
+            # Before there is a certificate or a key, its room is an estimate.
+            lifecycle={
+                "precondition": [
+                    {
+                        "condition": f"${{length({user_data}) <= {limits.USER_DATA_LETTERS}}}",
+                        "error_message": f"The boot document of {path_of(self._scope)} takes more "
+                        f"than the {limits.USER_DATA_BYTES:,} bytes that EC2 accepts. Certificates "
+                        "and keys of ECDSA take less than those of RSA; fetch large files when the "
+                        "machine starts instead.",
+                    }
+                ]
+            },
             provider=cloud.provider,
         )
 

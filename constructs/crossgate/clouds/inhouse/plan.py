@@ -10,12 +10,13 @@ import pydantic
 from crossgate.clouds.inhouse.catalogue import Host
 from crossgate.clouds.inhouse.cloud import InHouse
 from crossgate.errors import ConfigError
-from crossgate.model.text import Reference
+from crossgate.model.names import VariableName
 from crossgate.model.units import Duration
 from crossgate.model.value import Many, value
 from crossgate.terraform.variables import sensitive_variable
 
 if TYPE_CHECKING:
+    from crossgate.model.text import Reference
     from crossgate.terraform.engine import Construct
 
 
@@ -39,7 +40,7 @@ class Plan:
     hosts: Annotated[Many[Host], pydantic.Field(min_length=1)]
     user: str
     key: str | None = None
-    key_variable: Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_]*$")] | None = None
+    key_variable: VariableName | None = None
     vip: str | None = None
     network: str | None = None
     firewall: bool = True
@@ -54,8 +55,7 @@ class Plan:
         """Make the cloud."""
         key: str | Reference | None = self.key
         if self.key_variable is not None:
-            sensitive_variable(scope, self.key_variable, kind="string")
-            key = Reference(f"${{var.{self.key_variable}}}")
+            key = sensitive_variable(scope, self.key_variable, kind="string")
         return InHouse(
             scope,
             id,

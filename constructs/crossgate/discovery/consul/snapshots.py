@@ -84,8 +84,7 @@ def key(scope: Construct, snapshots: Snapshots) -> Reference:
     variable = snapshots.key_variable
     if variable is None:
         return random_key(scope, "snapshots", length=KEY_BYTES)
-    sensitive_variable(scope, variable, kind="string")
-    return Reference(f"${{var.{variable}}}")
+    return sensitive_variable(scope, variable, kind="string")
 
 
 def snapshot_document(

@@ -1,0 +1,135 @@
+"""TLS of listeners: what stands on their lines, and the files that HAProxy reads for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from crossgate.balancers.haproxy.settings import LAYOUT, Layout
+from crossgate.boot.document import Document, File
+from crossgate.model.text import Reference, Text
+from crossgate.terraform.locals import local_text
+from crossgate.terraform.variables import sensitive_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from crossgate.model.listener import Listener
+    from crossgate.model.text import TextLike
+    from crossgate.specs import WatchedFile
+    from crossgate.terraform.engine import Construct
+
+# "Intermediate" of Mozilla's Server Side TLS, version 5.7, without the ciphers of DHE: forward
+# secrecy and authenticated encryption, which every client of the last ten years has.
+_SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+_CIPHERS = tuple(
+    f"ECDHE-{signs}-{hides}"
+    for hides in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
+    for signs in ("ECDSA", "RSA")
+)
+DEFAULTS = (
+    f"ssl-default-bind-ciphersuites {':'.join(_SUITES)}",
+    f"ssl-default-bind-ciphers {':'.join(_CIPHERS)}",
+    # A ticket is opened with a key that lives as long as the process.
+    "ssl-default-bind-options no-tls-tickets",
+)
+"""Lines of the section `global`."""
+
+_SHOWN = {"chain": 3750, "key": 350}
+"""What two certificates and a key of ECDSA take after gzip, as letters of which gzip makes half."""
+
+
+def bound(listener: Listener, layout: Layout) -> str:
+    """Return what stands behind the address on a listener's line; nothing without TLS."""
+    tls = listener.tls
+    if tls is None:
+        return ""
+    words = ["ssl", f"ssl-min-ver TLSv{tls.minimum}"]
+    words += [f"crt {_path(listener, number, layout)}" for number in range(len(tls.certificates))]
+    if listener.mode == "http":
+        words.append("alpn h2,http/1.1")
+    if tls.client_ca is not None:
+        words.append(f"ca-file {_path(listener, 'clients', layout)} verify required")
+    return "".join(f" {word}" for word in words)
+
+
+def told(listener: Listener) -> Iterator[str]:
+    """Yield what services behind an HTTP listener are told of the connection."""
+    yield "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
+    if listener.tls is None or listener.tls.client_ca is None:
+        # It would be the client's own word.
+        yield "http-request del-header X-SSL-Client-DN"
+    else:
+        yield "http-request set-header X-SSL-Client-DN %{+Q}[ssl_c_s_dn]"
+
+
+def files(
+    scope: Construct, listeners: Sequence[Listener], layout: Layout = LAYOUT
+) -> Sequence[File]:
+    """Return the files with certificates and keys, readable by root alone.
+
+    Args:
+        scope: who needs them; variables are declared in its stack.
+        listeners: of the balancer.
+        layout: where the files lie.
+
+    """
+    made = []
+    for listener in listeners:
+        for number, (chain, key) in enumerate(_certificates(scope, listener)):
+            pem = Text.of(chain, "\n", key, "\n")
+            made.append(File(_path(listener, number, layout), pem, mode=0o600))
+        if listener.tls is not None and listener.tls.client_ca is not None:
+            authorities = Text.of(_measured(listener.tls.client_ca, "chain"), "\n")
+            made.append(File(_path(listener, "clients", layout), authorities, mode=0o600))
+    return made
+
+
+def tls_document(made: Sequence[File]) -> Document:
+    """Return what puts the files on a machine."""
+    return Document(label="haproxy-tls", files=made)
+
+
+def marked(scope: Construct, file: WatchedFile, made: Sequence[File]) -> WatchedFile:
+    """Return the configuration with a last line that changes with the files.
+
+    HAProxy reads them when it is reloaded, which it is when its configuration has changed. A
+    machine that is kept, as those in-house are, shows another certificate by that.
+    """
+    if not made:
+        return file
+    held = local_text(scope, "tls", Text.of(*(Text.of(one.text) for one in made)))
+    mark = Text.of("# Certificates: ", Reference(f"${{sha256({held})}}"), "\n")
+    return replace(file, pieces=(*file.pieces, mark))
+
+
+def _certificates(scope: Construct, listener: Listener) -> Iterator[tuple[Text, Text]]:
+    for one in listener.tls.certificates if listener.tls else ():
+        chain = _given(scope, one.chain, one.chain_variable)
+        key = _given(scope, one.key, one.key_variable)
+        yield _measured(chain, "chain"), _measured(key, "key")
+
+
+def _given(scope: Construct, given: TextLike | None, variable: str | None) -> TextLike:
+    if given is not None:
+        return given
+    if variable is None:
+        raise AssertionError  # a certificate has one of the two
+    return sensitive_variable(scope, variable, kind="string")
+
+
+def _measured(text: TextLike, what: str) -> Text:
+    """Return a text whose references take the room of what they are, unless they say it."""
+    whole = Text.of(text)
+    short = Reference("${room}").length
+    return whole.replaced(
+        {
+            one: Reference(one.token, length=_SHOWN[what])
+            for one in whole.references()
+            if one.length == short
+        }
+    )
+
+
+def _path(listener: Listener, what: int | str, layout: Layout) -> str:
+    return f"{layout.tls}-{listener.port}-{what}.pem"

@@ -1,0 +1,109 @@
+"""What a listener shows of itself, and asks of clients, when it speaks TLS."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from crossgate.errors import ConfigError
+from crossgate.model.names import VariableName
+from crossgate.model.text import Text, TextLike
+from crossgate.model.value import Many, value
+
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+_PRIVATE = "PRIVATE KEY-----"
+
+
+@value
+class Certificate:
+    """A certificate that balancers show, and its private key.
+
+    Attributes:
+        chain: PEM: the certificate, then those between it and the root.
+        chain_variable: name of a sensitive Terraform variable that holds it, instead.
+        key: PEM, without a passphrase: a reference, for a literal key would stand in the JSON.
+        key_variable: name of a sensitive Terraform variable that holds it, instead.
+
+    Raises:
+        ConfigError: one of the two is missing, or given twice; a literal is no certificate, or is a
+            key.
+
+    """
+
+    chain: TextLike | None = None
+    chain_variable: VariableName | None = None
+    key: TextLike | None = None
+    key_variable: VariableName | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is incomplete, and a key that everybody could read."""
+        for name in ("chain", "key"):
+            given = [getattr(self, name), getattr(self, f"{name}_variable")]
+            if given.count(None) != 1:
+                raise ConfigError(
+                    "is given twice" if None not in given else "is missing",
+                    path=f"Certificate: {name}",
+                    want=f"{name} or {name}_variable",
+                )
+        if self.chain is not None:
+            refuse_no_certificate(self.chain, "Certificate: chain")
+        if self.key is not None and not Text.of(self.key).references():
+            raise ConfigError(
+                "a private key that is written here stands in the JSON",
+                path="Certificate: key",
+                want="a reference, or key_variable",
+                do='write key_variable="site_key" and give TF_VAR_site_key to whoever applies it',
+            )
+
+
+@value
+class Tls:
+    """How a listener speaks TLS.
+
+    Attributes:
+        certificates: which one is shown depends on the name that the client asks for; the first,
+            where it asks for none or for one that nobody has.
+        client_ca: PEM: authorities, of which clients must have a certificate (mutual TLS). Default
+            None: clients need none.
+        minimum: the oldest version that clients may speak; default `1.2`.
+
+    Raises:
+        ConfigError: there is no certificate, or `client_ca` is none.
+
+    """
+
+    certificates: Annotated[Many[Certificate], pydantic.Field(min_length=1)]
+    client_ca: TextLike | None = None
+    minimum: Literal["1.2", "1.3"] = "1.2"
+
+    def __post_init__(self) -> None:
+        """Refuse an authority that is none."""
+        if self.client_ca is not None:
+            refuse_no_certificate(self.client_ca, "Tls: client_ca")
+
+
+def refuse_no_certificate(given: TextLike, path: str) -> None:
+    """Raise where a literal is no certificate in PEM, or a private key that all could read.
+
+    Raises:
+        ConfigError: it is.
+
+    """
+    literal = Text.of(given).literal
+    if literal is None:
+        return
+    if _PRIVATE in literal:
+        raise ConfigError(
+            "holds a private key, which would stand in the JSON",
+            path=path,
+            want="certificates alone",
+        )
+    if _CERTIFICATE not in literal:
+        raise ConfigError(
+            "is no certificate in PEM",
+            path=path,
+            got=literal,
+            want=f"text that begins with {_CERTIFICATE}",
+            do="give the text of the file, not its name: Path(...).read_text()",
+        )
