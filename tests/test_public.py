@@ -68,6 +68,7 @@ PUBLIC = [
     "Ports",
     "Reference",
     "RefusedError",
+    "Release",
     "ReplaceGroup",
     "Route",
     "Scaling",

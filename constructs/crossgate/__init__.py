@@ -26,6 +26,7 @@ from crossgate.model.listener import Listener
 from crossgate.model.machine import Image, Machine
 from crossgate.model.market import OnDemand, Spot
 from crossgate.model.net import ANYWHERE, Ports
+from crossgate.model.release import Release
 from crossgate.model.rollout import InstanceRefresh, Leave, ReplaceGroup
 from crossgate.model.route import Route
 from crossgate.model.scaling import Scaling, Step, Steps
@@ -114,6 +115,7 @@ __all__ = [
     "Ports",
     "Reference",
     "RefusedError",
+    "Release",
     "ReplaceGroup",
     "Route",
     "Scaling",

@@ -298,8 +298,6 @@ def _crossed(root: GatewayFile) -> list[ConfigError]:
                     "one port is taken twice", path=f"listeners[{number}].port", got=listener.port
                 )
             )
-        leads = [("to", listener.to)]
-        leads += [(f"routes[{place}].to", route.to) for place, route in enumerate(listener.routes)]
         found += [
             ConfigError(
                 "leads to a service that nobody runs",
@@ -307,7 +305,7 @@ def _crossed(root: GatewayFile) -> list[ConfigError]:
                 got=name,
                 want=" or ".join(names),
             )
-            for place, name in leads
+            for place, name in listener.leads.items()
             if name not in names
         ]
     return found

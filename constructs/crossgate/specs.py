@@ -162,7 +162,7 @@ class EntrySpec:
             version 2, before anything else.
         proxied_health_port: where the same path is asked behind such a header; for clouds whose
             questions about a port begin as its connections do. None where no port is `proxied`.
-        by_source: those of the ports on which a balancer counts what each client's address opens.
+        by_source: those of the ports on which it matters to a balancer which address a client has.
 
     """
 

@@ -11,6 +11,7 @@ import pydantic
 
 from crossgate.errors import ConfigError
 from crossgate.model.net import Port, ipv4_network
+from crossgate.model.release import Release
 from crossgate.model.route import Route, RouteFields
 from crossgate.model.service import Service
 from crossgate.model.tls import Tls
@@ -114,21 +115,25 @@ class Listener(ListenerFields):
         routes: requests that go elsewhere (`mode="http"`). The most specific one that matches wins,
             in whatever order they stand: a whole host before a wildcard before none, then the
             longest path. What else there is, is in `ListenerFields`.
+        release: a new version of `to`, which takes a part of its traffic; default None.
 
     Raises:
-        ConfigError: two routes match the same, two services have one name, or an HTTP listener
-            leads to a service of another protocol.
+        ConfigError: two routes match the same, two services have one name, an HTTP listener
+            leads to a service of another protocol, or a release speaks another than `to`.
 
     """
 
     to: Service
     routes: Many[Route] = ()
+    release: Release | None = None
 
     def __post_init__(self) -> None:
         """Refuse routes of which one would never be taken, and services that cannot be told."""
         super().__post_init__()
         path = f"Listener({self.port})"
         refuse_twins(self.routes, path)
+        if self.release is not None:
+            _refuse_no_release(self.to, self.release.to, path)
         names = [service.name for service in self.services]
         for service in self.services:
             if names.count(service.name) > 1:
@@ -147,18 +152,43 @@ class Listener(ListenerFields):
                 )
 
     @property
-    def counts_sources(self) -> bool:
+    def parts_sources(self) -> bool:
         """Whether it matters from which address a client comes."""
+        by_client = self.release is not None and self.release.by == "client"
+        return by_client or self.counts_sources
+
+    @property
+    def counts_sources(self) -> bool:
+        """Whether it counts what each address opens."""
         return self.per_source is not None or self.rate is not None
 
     @property
     def services(self) -> Sequence[Service]:
         """Every service that it leads to, once."""
         found: list[Service] = []
-        for service in (self.to, *(route.to for route in self.routes)):
+        released = () if self.release is None else (self.release.to,)
+        for service in (self.to, *released, *(route.to for route in self.routes)):
             if service not in found:
                 found.append(service)
         return tuple(found)
+
+
+def _refuse_no_release(before: Service, after: Service, path: str) -> None:
+    if before == after:
+        raise ConfigError(
+            "the new version is the one before",
+            path=f"{path}: release",
+            got=after.name,
+            want="another Service, with a name and a group of its own",
+        )
+    if before.protocol != after.protocol:
+        raise ConfigError(
+            "the new version speaks another protocol than the one before",
+            path=f"{path}: release",
+            got=after.protocol,
+            want=before.protocol,
+            do="give it a listener, or a route, of its own",
+        )
 
 
 def refuse_twins(routes: Sequence[RouteFields], path: str) -> None:

@@ -103,8 +103,20 @@ def _frontend(listener: Listener, balancers: int, layout: Layout, logged: Sequen
         f"timeout client {time(listener.idle, f'Listener({listener.port}): idle')}",
         *_limited(listener, balancers),
         *(_http(listener, layout) if http else ()),
+        *_released(listener),
         f"default_backend {name}",
     )
+
+
+def _released(listener: Listener) -> Iterator[str]:
+    release = listener.release
+    if release is None:
+        return
+    # A hash of the address is the same in every balancer, and after every reload.
+    part = "src,sdbm(1),mod(1000)" if release.by == "client" else "rand(1000)"
+    name = backend(listener, release.to)
+    wanted = round(release.share * 1000)
+    yield f"use_backend {name} if {{ {part} lt {wanted} }} {{ nbsrv({name}) gt 0 }}"
 
 
 def _limited(listener: Listener, balancers: int) -> Iterator[str]:

@@ -153,7 +153,7 @@ class HAProxyNodes(Construct):
                 health_port=HEALTH_PORT,
                 health_path=HEALTH_PATH,
                 proxied=proxied,
-                by_source=[one.port for one in self.listeners if one.counts_sources],
+                by_source=[one.port for one in self.listeners if one.parts_sources],
                 proxied_health_port=PROXIED_HEALTH_PORT if proxied else None,
                 reservation=reservation,
                 tags=marks,

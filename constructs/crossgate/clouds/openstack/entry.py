@@ -40,10 +40,10 @@ def refusals(cloud: OpenStackCloud, spec: EntrySpec) -> list[RefusedError]:
     """Return why there can be no entry here."""
     found = [
         RefusedError(
-            f"Octavia is a proxy: on port {port} all clients have its own address, so that a limit "
-            "for each of them would be one for all",
+            f"Octavia is a proxy: on port {port} all clients have its own address, so that "
+            "nothing tells one from another",
             path=spec.name,
-            got="Listener(per_source=... or rate=...) without accept_proxy",
+            got='Listener(per_source=..., rate=... or release by="client") without accept_proxy',
             do="write accept_proxy=True: Octavia then tells the balancers who the client is",
         )
         for port in sorted(set(spec.by_source) - set(spec.proxied))
