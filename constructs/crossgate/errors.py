@@ -106,7 +106,10 @@ class ToolError(CrossgateError):
 
 def _shown(value: object) -> str:
     text = repr(value)
+    if _NEVER_SHOWN in text:
+        return "a private key, which no message shows"
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
 
 
 _SHOWN_MAX = 200
+_NEVER_SHOWN = "PRIVATE KEY-----"

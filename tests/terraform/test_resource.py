@@ -160,6 +160,10 @@ REFUSED: list[tuple[Made, str]] = [
         "lifecycle.create_before: no such argument",
     ),
     (
+        lambda s: launch(s, lifecycle={"precondition": [{"condition": "${true}"}]}),
+        "lifecycle.precondition[0]: is of the wrong type",
+    ),
+    (
         lambda s: launch(s, lifecycle={"create_before_destroy": "yes"}),
         "lifecycle.create_before_destroy: is of the wrong type\n  got:  'yes'",
     ),

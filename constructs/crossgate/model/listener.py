@@ -138,7 +138,7 @@ class Listener(ListenerFields):
         for service in self.services:
             if names.count(service.name) > 1:
                 raise ConfigError(
-                    "two services of its routes have one name",
+                    "two of its services have one name",
                     path=path,
                     got=service.name,
                     do="share one Service object, or give the two different names",

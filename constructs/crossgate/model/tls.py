@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import pydantic
+from pydantic.json_schema import SkipJsonSchema
 
 from crossgate.errors import ConfigError
 from crossgate.model.names import VariableName
@@ -33,7 +34,8 @@ class Certificate:
 
     chain: TextLike | None = None
     chain_variable: VariableName | None = None
-    key: TextLike | None = None
+    # A file can only write one down, so its schema does not offer it.
+    key: SkipJsonSchema[TextLike | None] = None
     key_variable: VariableName | None = None
 
     def __post_init__(self) -> None:
@@ -48,7 +50,7 @@ class Certificate:
                 )
         if self.chain is not None:
             refuse_no_certificate(self.chain, "Certificate: chain")
-        if self.key is not None and not Text.of(self.key).references():
+        if self.key is not None and (_is_written(self.key) or not Text.of(self.key).references()):
             raise ConfigError(
                 "a private key that is written here stands in the JSON",
                 path="Certificate: key",
@@ -83,6 +85,10 @@ class Tls:
             refuse_no_certificate(self.client_ca, "Tls: client_ca")
 
 
+def _is_written(given: TextLike) -> bool:
+    return any(isinstance(piece, str) and _PRIVATE in piece for piece in Text.of(given).pieces)
+
+
 def refuse_no_certificate(given: TextLike, path: str) -> None:
     """Raise where a literal is no certificate in PEM, or a private key that all could read.
 
@@ -90,16 +96,14 @@ def refuse_no_certificate(given: TextLike, path: str) -> None:
         ConfigError: it is.
 
     """
-    literal = Text.of(given).literal
-    if literal is None:
-        return
-    if _PRIVATE in literal:
+    if _is_written(given):
         raise ConfigError(
             "holds a private key, which would stand in the JSON",
             path=path,
             want="certificates alone",
         )
-    if _CERTIFICATE not in literal:
+    literal = Text.of(given).literal
+    if literal is not None and _CERTIFICATE not in literal:
         raise ConfigError(
             "is no certificate in PEM",
             path=path,

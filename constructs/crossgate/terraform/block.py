@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from crossgate.errors import ArgumentError, ConfigError, SynthesisError
@@ -20,7 +21,7 @@ from crossgate.terraform.engine import (
 from crossgate.terraform.values import Reading, fields_of, read_only, read_table, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import TypedDict
 
     from crossgate.terraform.engine import Construct, ITerraformDependable
@@ -169,6 +170,14 @@ def _plain_lifecycle(name: str, value: Any) -> object:  # noqa: ANN401  # as the
     if name == "replace_triggered_by":
         return [_address(trigger) for trigger in value]
     if name == "precondition":
+        for number, one in enumerate(value):
+            if not isinstance(one, Mapping) or set(one) != {"condition", "error_message"}:
+                raise ArgumentError(
+                    "is of the wrong type",
+                    path=f"lifecycle.precondition[{number}]",
+                    got=one,
+                    want='{"condition": ..., "error_message": ...}',
+                )
         return [
             {"condition": one["condition"], "errorMessage": one["error_message"]} for one in value
         ]

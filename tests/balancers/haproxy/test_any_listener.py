@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from crossgate.balancers.haproxy.config import configuration
 from crossgate.model.check import GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.listener import Listener
+from crossgate.model.release import Release
 from crossgate.model.route import Route
 from crossgate.model.service import Service
 from crossgate.model.tls import Tls
@@ -67,6 +69,15 @@ def services(draw: st.DrawFn, name: str, *protocols: str) -> Service:
     )
 
 
+def releases(port: int, before: Service) -> st.SearchStrategy[Release | None]:
+    return st.none() | st.builds(
+        Release,
+        to=st.just(replace(before, name=f"n-{port}")),
+        share=st.floats(0.001, 0.999),
+        by=st.sampled_from(["connection", "client"]),
+    )
+
+
 @st.composite
 def listeners(draw: st.DrawFn, port: int) -> Listener:
     said = {
@@ -78,10 +89,13 @@ def listeners(draw: st.DrawFn, port: int) -> Listener:
         "rate": draw(st.none() | st.integers(1, 100_000)),
     }
     if draw(st.booleans()):
-        return Listener(to=draw(services(f"s-{port}", "tcp", "thrift", "http", "grpc")), **said)
+        to = draw(services(f"s-{port}", "tcp", "thrift", "http", "grpc"))
+        return Listener(to=to, release=draw(releases(port, to)), **said)
+    to = draw(services(f"s-{port}", "http", "grpc"))
     return Listener(
         mode="http",
-        to=draw(services(f"s-{port}", "http", "grpc")),
+        to=to,
+        release=draw(releases(port, to)),
         routes=[
             Route(host=host, path=path, to=draw(services(f"r-{number}", "http", "grpc")))
             for number, (host, path) in enumerate(

@@ -154,7 +154,7 @@ def test_times_of_http_are_those_of_the_listener() -> None:
         ),
         (
             lambda: listener(routes=[Route(path="/a", to=replace(WEB, port=81))]),
-            "Listener(8000): two services of its routes have one name",
+            "Listener(8000): two of its services have one name",
         ),
         (lambda: Route(to=API), "Route: matches every request"),
         (lambda: Route(path="/", to=API), "Route: matches every request"),

@@ -22,11 +22,13 @@ from crossgate import (
     Listener,
     NullCloud,
     Release,
+    Route,
     Service,
     SynthesisError,
     TcpCheck,
 )
 from crossgate.balancers.haproxy.config import configuration
+from crossgate.balancers.haproxy.listening import limits
 from crossgate.specs import EntrySpec
 from tests.balancers.haproxy.examples import Loopback, refused
 from tests.balancers.haproxy.test_proxy import header
@@ -120,6 +122,29 @@ def test_a_client_always_meets_the_same_version(
 
 @pytest.mark.live
 @pytest.mark.root
+def test_a_release_parts_what_no_route_matches(
+    running: Callable, free_port: Callable[[], int], servers: dict[str, list[int]]
+) -> None:
+    port = free_port()
+    listener = Listener(
+        port=port,
+        mode="http",
+        to=API,
+        routes=[Route(host="a", to=API)],
+        release=Release(to=NEXT, share=0.999),
+    )
+    running([listener], servers).settled()
+    assert {who(port) for _ in range(20)} == {"api"}
+
+
+def test_each_version_has_its_own_limit() -> None:
+    release = Release(to=replace(NEXT, max_connections=10), share=0.1)
+    listener = Listener(port=9000, to=replace(API, max_connections=50), release=release)
+    assert limits([listener], 2) == {"api-9000": 25, "api-next-9000": 5}
+
+
+@pytest.mark.live
+@pytest.mark.root
 def test_where_no_machine_of_the_new_version_works_the_one_before_has_all(
     running: Callable, free_port: Callable[[], int], servers: dict[str, list[int]]
 ) -> None:
@@ -163,7 +188,7 @@ def test_the_balancers_reach_both_versions(stack) -> None:
             lambda: Listener(
                 port=1, to=API, release=Release(to=replace(API, port=9191), share=0.1)
             ),
-            "two services of its routes have one name",
+            "two of its services have one name",
         ),
     ],
 )

@@ -31,6 +31,7 @@ from crossgate import (
     Tls,
 )
 from crossgate.balancers.haproxy.config import configuration
+from crossgate.gateway_file import json_schema
 from crossgate.model.text import Text
 from crossgate.specs import MachinesSpec, ServerLines
 from tests.balancers.haproxy.conftest import write_certificates
@@ -82,19 +83,28 @@ def web() -> Iterator[Web]:
 
 @contextlib.contextmanager
 def connected(
-    port: int, context: ssl.SSLContext, name: str = "site.example.org"
-) -> Iterator[ssl.SSLSocket]:
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
-        context.wrap_socket(plain, server_hostname=name) as made,
-    ):
-        yield made
+    port: int,
+    context: ssl.SSLContext | None,
+    name: str = "site.example.org",
+    session: ssl.SSLSession | None = None,
+) -> Iterator[Any]:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+        if context is None:
+            yield plain
+        else:
+            with context.wrap_socket(plain, server_hostname=name, session=session) as made:
+                yield made
 
 
-def asked(port: int, context: ssl.SSLContext, *headers: str) -> dict[str, str]:
+def asked(
+    port: int,
+    context: ssl.SSLContext | None,
+    *headers: str,
+    session: ssl.SSLSession | None = None,
+) -> dict[str, str]:
     """Return what the service is told with a request."""
     lines = ["GET / HTTP/1.1", "Host: site.example.org", "Connection: close", *headers]
-    with connected(port, context) as connection:
+    with connected(port, context, session=session) as connection:
         connection.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
         answer = b""
         while part := connection.recv(4096):
@@ -170,11 +180,17 @@ def test_the_certificate_is_that_of_the_name_that_is_asked_for(
 
 @pytest.mark.live
 @pytest.mark.root
-@pytest.mark.parametrize(("mode", "spoken"), [("http", "h2"), ("tcp", None)])
-def test_clients_of_http_are_offered_http_2(served, authority, mode: str, spoken: object) -> None:
+@pytest.mark.parametrize(
+    ("mode", "protocol", "spoken"),
+    [("http", "http", "h2"), ("tcp", "grpc", "h2"), ("tcp", "http", None)],
+)
+def test_clients_are_told_that_http_2_is_spoken_where_it_is(
+    served, authority, mode: str, protocol: str, spoken: object
+) -> None:
     client = authority.client()
     client.set_alpn_protocols(["h2", "http/1.1"])
-    with connected(served(mode=mode), client) as connection:
+    port = served(replace(WEB, protocol=protocol), mode=mode)
+    with connected(port, client) as connection:
         assert connection.selected_alpn_protocol() == spoken
 
 
@@ -210,8 +226,8 @@ def test_who_speaks_no_tls_is_not_served(served) -> None:
 @pytest.mark.root
 def test_a_client_with_a_certificate_is_known_to_the_service(served, authority) -> None:
     port = served(client_ca=authority.pem)
-    told = asked(port, authority.client("billing"), "X-SSL-Client-DN: forged")
-    assert told["x-ssl-client-dn"].endswith("CN=billing")
+    told = asked(port, authority.client("billing"), "X-SSL-Client-DN: CN=root")
+    assert told["x-ssl-client-dn"].startswith("CN=billing,")
 
 
 @pytest.mark.live
@@ -228,9 +244,61 @@ def test_a_client_without_a_certificate_of_the_authority_is_refused(
 
 @pytest.mark.live
 @pytest.mark.root
-def test_a_client_cannot_say_itself_that_it_has_a_certificate(served, authority) -> None:
-    told = asked(served(), authority.client(), "X-SSL-Client-DN: CN=billing")
-    assert "x-ssl-client-dn" not in told
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_session_begun_where_no_certificate_is_wanted_opens_no_other_listener(
+    stack,
+    running: Callable,
+    layout: Layout,
+    free_port: Callable[[], int],
+    web: Web,
+    authority: Authority,
+    version: str,
+) -> None:
+    certificate, known = authority.site("site.example.org")
+    open_to_all = Tls(certificates=[certificate])
+    listeners = [
+        Listener(port=free_port(), mode="http", to=WEB, tls=open_to_all),
+        Listener(
+            port=free_port(), mode="http", to=WEB, tls=replace(open_to_all, client_ca=authority.pem)
+        ),
+    ]
+    write_certificates(stack, listeners, layout, known)
+    running(listeners, {"web": [web.port]}).settled()
+    client = authority.client()
+    client.maximum_version = ssl.TLSVersion[version]
+    with connected(listeners[0].port, client) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        session = connection.session
+    with pytest.raises(OSError, match=r"ALERT|reset"):
+        asked(listeners[1].port, client, session=session)
+
+
+FORGED = [
+    "X-SSL-Client-DN: CN=billing",
+    "x_ssl_client_dn: CN=billing",
+    "X-Ssl_Client-Dn: CN=billing",
+    "X-Forwarded-Proto: gopher",
+    "X_FORWARDED_PROTO: gopher",
+]
+
+
+@pytest.mark.live
+@pytest.mark.root
+def test_a_client_cannot_say_itself_how_it_came(served, authority) -> None:
+    told = asked(served(), authority.client(), *FORGED)
+    named = {name: said for name, said in told.items() if "proto" in name or "client" in name}
+    assert named == {"x-forwarded-proto": "https"}
+
+
+@pytest.mark.live
+@pytest.mark.root
+def test_nor_without_tls(running: Callable, free_port: Callable[[], int], web: Web) -> None:
+    port = free_port()
+    running([Listener(port=port, mode="http", to=WEB)], {"web": [web.port]}).settled()
+    told = asked(port, None, *FORGED)
+    named = {name: said for name, said in told.items() if "proto" in name or "client" in name}
+    assert named == {"x-forwarded-proto": "http"}
 
 
 @pytest.mark.live
@@ -388,7 +456,29 @@ def test_fails_with_the_place_and_the_way_out(make: Callable[[], object], says: 
     assert says in str(caught.value)
 
 
-def test_no_message_shows_a_key() -> None:
+WRITTEN = "-----BEGIN PRIVATE KEY-----\nMHcCAQEE\n"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Certificate(chain=PEM, key=WRITTEN),
+        lambda: Certificate(chain=PEM, key=WRITTEN.encode()),
+        lambda: Certificate(chain=PEM, key=Text.of(WRITTEN, KEY)),
+        lambda: Certificate(chain=PEM, key_variable=WRITTEN),
+        lambda: Certificate(chain=WRITTEN, key=KEY),
+        lambda: Certificate(chain=Text.of(KEY, WRITTEN), key=KEY),
+        lambda: Certificate(chain=PEM, keys=WRITTEN),
+        lambda: Tls(certificates=SITE.certificates, client_ca=WRITTEN),
+        lambda: Reference(WRITTEN),
+    ],
+)
+def test_a_key_that_is_written_down_is_refused_and_in_no_message(make: Callable) -> None:
     with pytest.raises(ConfigError) as caught:
-        Certificate(chain=PEM, key="-----BEGIN PRIVATE KEY-----\nMHcCAQEE\n")
+        make()
     assert "MHcCAQEE" not in str(caught.value)
+
+
+def test_a_file_is_not_offered_to_write_a_key_down() -> None:
+    certificate = json_schema()["$defs"]["Certificate"]["properties"]
+    assert sorted(certificate) == ["chain", "chain_variable", "key_variable"]

@@ -79,9 +79,8 @@ def configuration(
         ConfigError: a duration that HAProxy cannot hold.
 
     """
-    ends_tls = any(listener.tls is not None for listener in listeners)
     pieces: list[Text | ServerLines] = [
-        _global(max_connections, drain, layout, tls.DEFAULTS if ends_tls else ()),
+        _global(max_connections, drain, layout, tls.defaults(listeners)),
         _defaults(timing),
         _stats(f"{stats_address}:{stats_port}", metrics_port, layout, seen),
         _health(health_port),

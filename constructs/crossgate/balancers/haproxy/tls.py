@@ -27,16 +27,25 @@ _CIPHERS = tuple(
     for hides in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
     for signs in ("ECDSA", "RSA")
 )
-DEFAULTS = (
+_DEFAULTS = (
     f"ssl-default-bind-ciphersuites {':'.join(_SUITES)}",
     f"ssl-default-bind-ciphers {':'.join(_CIPHERS)}",
     # A ticket is opened with a key that lives as long as the process.
     "ssl-default-bind-options no-tls-tickets",
 )
-"""Lines of the section `global`."""
+_NO_SESSIONS = "tune.ssl.cachesize 0"
 
 _SHOWN = {"chain": 3750, "key": 350}
 """What two certificates and a key of ECDSA take after gzip, as letters of which gzip makes half."""
+
+
+def defaults(listeners: Sequence[Listener]) -> Sequence[str]:
+    """Return lines of the section `global`; none where nobody speaks TLS."""
+    spoken = [listener.tls for listener in listeners if listener.tls is not None]
+    # HAProxy keeps one store of sessions for all listeners, and who goes on with one is not asked
+    # for a certificate: a session of a listener that wants none would open the others.
+    kept = () if all(one.client_ca is None for one in spoken) else (_NO_SESSIONS,)
+    return (*_DEFAULTS, *kept) if spoken else ()
 
 
 def bound(listener: Listener, layout: Layout) -> str:
@@ -48,6 +57,9 @@ def bound(listener: Listener, layout: Layout) -> str:
     words += [f"crt {_path(listener, number, layout)}" for number in range(len(tls.certificates))]
     if listener.mode == "http":
         words.append("alpn h2,http/1.1")
+    elif listener.to.protocol == "grpc":
+        # Its clients go away when nobody says that HTTP/2 is spoken.
+        words.append("alpn h2")
     if tls.client_ca is not None:
         words.append(f"ca-file {_path(listener, 'clients', layout)} verify required")
     return "".join(f" {word}" for word in words)
@@ -55,12 +67,12 @@ def bound(listener: Listener, layout: Layout) -> str:
 
 def told(listener: Listener) -> Iterator[str]:
     """Yield what services behind an HTTP listener are told of the connection."""
+    # What clients say of it themselves goes, with `_` too: to WSGI and its like the two are one.
+    yield "http-request del-header ^x.(forwarded.proto|ssl.client.dn)$ -m reg"
     yield "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
-    if listener.tls is None or listener.tls.client_ca is None:
-        # It would be the client's own word.
-        yield "http-request del-header X-SSL-Client-DN"
-    else:
-        yield "http-request set-header X-SSL-Client-DN %{+Q}[ssl_c_s_dn]"
+    if listener.tls is not None and listener.tls.client_ca is not None:
+        # In HAProxy's own format a `/` inside of a name is not told from one between two.
+        yield "http-request set-header X-SSL-Client-DN %[ssl_c_s_dn(,0,rfc2253)]"
 
 
 def files(
