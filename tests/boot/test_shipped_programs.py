@@ -23,7 +23,8 @@ def bare(text: str) -> str:
             node.annotation = None
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [one for one in body if not _says(one)] or [ast.Pass()]
+            kept = [part for one in body if not _says(one) for part in _run(one)]
+            node.body = kept or [ast.Pass()]
             if not isinstance(node, ast.ClassDef):
                 node.body = [_untyped(one) for one in node.body]
     return ast.dump(tree)
@@ -33,6 +34,12 @@ def _says(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.If):
         return ast.unparse(statement.test) == "TYPE_CHECKING"
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _run(statement: ast.stmt) -> list[ast.stmt]:
+    """Return what is left of it where a program is never imported."""
+    guards = isinstance(statement, ast.If) and "__main__" in ast.unparse(statement.test)
+    return statement.body if guards else [statement]
 
 
 def _untyped(statement: ast.stmt) -> ast.stmt:

@@ -63,7 +63,7 @@ def _short(text: str) -> str:
 
 
 class _Shortened(ast.NodeTransformer):
-    """Drops docstrings, annotations of functions, and imports for type checkers."""
+    """Drops docstrings, annotations of functions, and what asks who reads or runs it."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
@@ -89,9 +89,11 @@ class _Shortened(ast.NodeTransformer):
             return node
         return ast.Assign([node.target], node.value, lineno=node.lineno)
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             return None
+        if ast.unparse(node.test) == "__name__ == '__main__'":
+            return node.body  # on a machine nobody imports it
         return self.generic_visit(node)
 
 

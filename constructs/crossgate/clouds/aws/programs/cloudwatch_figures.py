@@ -75,7 +75,11 @@ def main(path: str) -> None:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (as above)
 
     settings = json.loads(Path(path).read_text(encoding="utf-8"))
-    cloudwatch = boto3.client("cloudwatch", region_name=settings["region"])
+    session = boto3.Session(region_name=settings["region"])
+    # A client that found none never asks again; see `lifecycle`.
+    if not session.get_credentials():
+        sys.exit("no credentials")
+    cloudwatch = session.client("cloudwatch")
     before = ""
     while True:
         try:

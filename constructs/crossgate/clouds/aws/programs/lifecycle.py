@@ -142,7 +142,7 @@ class Speaker:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
-            self.say(f"nobody waits for {hook}: {error.response['Error']['Message']}")
+            self.say(f"nobody waits for {hook}: {error}")
 
     def say(self, what: str) -> None:
         """Say it in the log, once in a row."""
@@ -158,7 +158,12 @@ def main(path: str) -> None:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (as above)
 
     settings = json.loads(Path(path).read_text(encoding="utf-8"))
-    speaker = Speaker(settings, boto3.client("autoscaling", region_name=settings["region"]))
+    session = boto3.Session(region_name=settings["region"])
+    # A client that found none, as the metadata service was slow, never asks again: systemd does
+    # (boto/botocore#2304).
+    if not session.get_credentials():
+        sys.exit("no credentials")
+    speaker = Speaker(settings, session.client("autoscaling"))
     left = False
     while not left:
         try:

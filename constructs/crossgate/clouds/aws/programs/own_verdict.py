@@ -79,7 +79,11 @@ def main(path: str) -> None:
     settings = json.loads(Path(path).read_text(encoding="utf-8"))
     me = Path(settings["instance"]).read_text(encoding="ascii").strip()
     rules = Rules(settings["service"], settings["unfit"], settings["cut"])
-    group = boto3.client("autoscaling", region_name=settings["region"])
+    session = boto3.Session(region_name=settings["region"])
+    # A client that found none never asks again; see `lifecycle`.
+    if not session.get_credentials():
+        sys.exit("no credentials")
+    group = session.client("autoscaling")
     verdict = Verdict()
     before = ""
     while True:
