@@ -49,7 +49,7 @@ class Certificate:
                     want=f"{name} or {name}_variable",
                 )
         if self.chain is not None:
-            refuse_no_certificate(self.chain, "Certificate: chain")
+            _refuse_no_certificate(self.chain, "Certificate: chain")
         if self.key is not None and (_is_written(self.key) or not Text.of(self.key).references()):
             raise ConfigError(
                 "a private key that is written here stands in the JSON",
@@ -82,20 +82,15 @@ class Tls:
     def __post_init__(self) -> None:
         """Refuse an authority that is none."""
         if self.client_ca is not None:
-            refuse_no_certificate(self.client_ca, "Tls: client_ca")
+            _refuse_no_certificate(self.client_ca, "Tls: client_ca")
 
 
 def _is_written(given: TextLike) -> bool:
     return any(isinstance(piece, str) and _PRIVATE in piece for piece in Text.of(given).pieces)
 
 
-def refuse_no_certificate(given: TextLike, path: str) -> None:
-    """Raise where a literal is no certificate in PEM, or a private key that all could read.
-
-    Raises:
-        ConfigError: it is.
-
-    """
+def _refuse_no_certificate(given: TextLike, path: str) -> None:
+    """Raise where a literal is no certificate in PEM, or a private key that all could read."""
     if _is_written(given):
         raise ConfigError(
             "holds a private key, which would stand in the JSON",
