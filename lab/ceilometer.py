@@ -31,26 +31,33 @@ class Ceilometer:
 
     Args:
         project: whose machines.
-        every: how often Gnocchi's figures are added up.
+        every: how often machines are measured, and Gnocchi's figures added up: whole seconds.
 
     """
 
     project: Project
     every: timedelta
     _spent: dict[str, int] = field(default_factory=dict)
-    _before: float = field(default_factory=time.monotonic)
+    _told: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the archive policy."""
+        self._told = self._now
         kept = {"granularity": f"{self.every.total_seconds():g}s", "timespan": "1h"}
         means = ["mean", "rate:mean"]
         asked = {"name": _POLICY, "aggregation_methods": means, "definition": [kept]}
         self._login("admin", "admin").post(f"{_GNOCCHI}/archive_policy", json=asked)
 
+    @property
+    def _now(self) -> int:
+        """The number of the period that it is."""
+        return int(time.time() // self.every.total_seconds())
+
     def measure(self, share: float) -> None:
         """Tell of every machine that since the last time it was as busy as that.
 
-        A machine that is new begins at nothing, as its counter does.
+        There is one value for each period, however seldom this is called. A machine that is new
+        begins at nothing, as its counter does.
 
         Args:
             share: of its processors, from 0 to 1.
@@ -59,20 +66,35 @@ class Ceilometer:
         cloud = self.project.operate()
         (owner,) = cloud.identity.projects(name=self.project.name)
         service = self._login("gnocchi", "service")
-        now, at = time.monotonic(), datetime.now(UTC).replace(tzinfo=None).isoformat()
+        now = self._now
+        periods = range(self._told + 1, now + 1)
+        if not periods:
+            return
         for server in cloud.compute.servers(all_projects=True, project_id=owner.id):
-            known = server.id in self._spent
-            spent = self._spent.setdefault(server.id, 0)
-            if not known:
+            if server.id not in self._spent:
+                self._spent[server.id] = 0
                 self._describe(service, owner.id, server)
+                measures = [self._value(now, 0)]
             else:
-                busy = share * server.flavor["vcpus"] * (now - self._before)
-                self._spent[server.id] = spent + round(busy * _NANOSECONDS)
+                before = self._spent[server.id]
+                busy = share * server.flavor["vcpus"] * self.every.total_seconds() * _NANOSECONDS
+                measures = [
+                    self._value(period, before + round(busy * (period - self._told)))
+                    for period in periods
+                ]
+                self._spent[server.id] = before + round(busy * len(periods))
             service.post(
-                f"{_GNOCCHI}/resource/instance/{server.id}/metric/cpu/measures",
-                json=[{"timestamp": at, "value": self._spent[server.id]}],
+                f"{_GNOCCHI}/resource/instance/{server.id}/metric/cpu/measures", json=measures
             )
-        self._before = now
+        self._told = now
+
+    def pause(self) -> None:
+        """Tell nobody of the time until now, in which the machines did nothing."""
+        self._told = self._now
+
+    def _value(self, period: int, spent: int) -> dict[str, object]:
+        at = datetime.fromtimestamp(period * self.every.total_seconds(), UTC)
+        return {"timestamp": at.replace(tzinfo=None).isoformat(), "value": spent}
 
     def _describe(self, service: Any, owner: str, server: Any) -> None:  # noqa: ANN401  (openstacksdk ships no types)
         metadata: Mapping[str, str] = server.metadata

@@ -31,6 +31,8 @@ BUCKET = "releases"
 
 _PART = "clouds"
 _EVERY_SECONDS = 1.0
+_LOG_LINES = 20
+_AS_USUAL = '" 200 -'  # the end of a line of moto, and of the metadata service
 _PROGRAM = Path(__file__).with_name("program.py")
 _STACK = "gateway"
 
@@ -160,6 +162,10 @@ class Clouds:
             except ToolError as error:
                 for machine in self.machines.values():
                     error.add_note(f"{machine.order.name}:\n{machine.last_words()}")
+                for log in sorted(self._folder.rglob("*.log")):
+                    said = log.read_text(encoding="utf-8", errors="replace").splitlines()
+                    odd = [line for line in said if not line.endswith(_AS_USUAL)]
+                    error.add_note("\n".join((f"{log.name}:", *odd[-_LOG_LINES:])))
                 error.add_note(f"The deploy, once more:\n{error}")  # who reads a log from its end
                 raise
         for cloud in self.places:

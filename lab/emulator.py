@@ -3,7 +3,8 @@
     python -m lab.emulator PORT [--hooks]
 
 - It answers one request at a time: moto keeps an account in plain dictionaries and guards none of
-  them, while Terraform asks ten things at once.
+  them, while Terraform asks ten things at once. A request that is sent again gets the answer that
+  the first one was given.
 - It never creates a load balancer twice: a request that fails within moto is sent again by the
   provider; what had been made before it failed is then there twice, where AWS would have given back
   the first. It does not forget their fixed addresses either.
@@ -17,10 +18,11 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from threading import Lock
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
@@ -34,21 +36,52 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 from werkzeug.serving import run_simple
+from werkzeug.test import run_wsgi_app
 
 from lab.instance_refreshes import Refreshes
 from lab.lifecycle import complete_lifecycle_action, launch_template, launching, living
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+_ANSWERS = 1000
+"""So many are kept for requests that come again."""
+
+_FIRST = "attempt=1;"
+_REFUSED = "300"
+
+
+class _Answer(NamedTuple):
+    status: str
+    headers: list[tuple[str, str]]
+    body: list[bytes]
+
 
 def one_at_a_time(application: Application) -> Application:
-    """Return a WSGI application that answers a request when the one before it is answered."""
+    """Return a WSGI application that answers a request when the one before it is answered.
+
+    A request that comes again gets the answer that it was given before: SDKs of AWS ask again when
+    the answer is lost on its way, with the name of the first attempt, and AWS itself loses none.
+    """
     lock = Lock()
+    answers: OrderedDict[str, _Answer] = OrderedDict()
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
+        invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID", "")
+        attempt = environ.get("HTTP_AMZ_SDK_REQUEST", _FIRST)
         with lock:
-            # Made whole here: moto looks into its account until the last byte is written.
-            return list(application(environ, start_response))
+            given = answers.get(invocation)
+            if not attempt.startswith(_FIRST):
+                print(f"{attempt}, answered before: {given and given.status}", flush=True)
+            if given is None:
+                # Made whole here: moto looks into its account until the last byte is written.
+                body, status, headers = run_wsgi_app(application, environ, buffered=True)
+                given = _Answer(status, headers.to_wsgi_list(), list(body))
+                if invocation and given.status < _REFUSED:
+                    answers[invocation] = given
+                if len(answers) > _ANSWERS:
+                    answers.popitem(last=False)
+        start_response(given.status, given.headers)
+        return given.body
 
     return answer
 

@@ -38,15 +38,23 @@ DEBIAN = {
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _FOREIGN = ("AWS_", "OS_", "TF_", "CDKTF_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
 _OUTPUT_LINES = 30
+_REASON = "Error: "
 
 
 class ToolError(Exception):
     """A program is missing or a step failed; the message says what to do."""
 
     def __init__(self, what: str, *, do: str, output: str = "") -> None:
-        """Join what went wrong, the last lines the program printed, and the way out."""
-        shown = "\n".join(f"    {line}" for line in output.strip().splitlines()[-_OUTPUT_LINES:])
-        super().__init__("\n".join(part for part in (what, shown, f"What to do: {do}") if part))
+        """Join what went wrong, the last lines the program printed, and the way out.
+
+        Terraform gives one reason for each resource, anywhere in what it prints: all are named at
+        the end, where whoever sees only the last lines of a long log finds them too.
+        """
+        lines = output.strip().splitlines()
+        reasons = dict.fromkeys(line.partition(_REASON)[2] for line in lines if _REASON in line)
+        shown = [f"    {line}" for line in lines[-_OUTPUT_LINES:]]
+        shown += [f"    {_REASON}{reason}" for reason in reasons]
+        super().__init__("\n".join((what, *shown, f"What to do: {do}")))
 
 
 def program(name: str) -> Path:
@@ -94,6 +102,7 @@ def environment() -> dict[str, str]:
         "OS_USE_OCTAVIA": "true",
         "PATH": os.pathsep.join((str(BIN), str(VENV_BIN), kept.get("PATH", os.defpath))),
         "TERRAFORM_BINARY_NAME": str(BIN / "terraform"),
+        "TF_CLI_ARGS_apply": "-no-color",
         "TF_CLI_CONFIG_FILE": str(TERRAFORM_CONFIGURATION),
         "TF_IN_AUTOMATION": "1",
     }

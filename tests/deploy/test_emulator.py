@@ -38,6 +38,24 @@ def test_a_load_balancer_that_is_created_again_is_the_same_one(aws: Account):
     assert [one["LoadBalancerArn"] for one in first] == [one["LoadBalancerArn"] for one in second]
 
 
+def test_a_request_that_is_sent_again_is_answered_as_before(aws: Account):
+    """SDKs send one again, with the name of the first attempt, whose answer they have not got."""
+    iam = aws.client("iam")
+    wanted = {"RoleName": "asked-twice", "AssumeRolePolicyDocument": "{}"}
+    invocation = "5c0ffee5-0000-4000-8000-000000000001"
+
+    def named(request, **_):
+        request.headers["amz-sdk-invocation-id"] = invocation
+
+    iam.meta.events.register("before-send.iam.CreateRole", named)
+    first, again = (iam.create_role(**wanted)["Role"] for _ in range(2))
+    invocation = "5c0ffee5-0000-4000-8000-000000000002"
+    with pytest.raises(ClientError, match="EntityAlreadyExists"):
+        iam.create_role(**wanted)
+    iam.delete_role(RoleName="asked-twice")
+    assert first == again
+
+
 def test_an_update_of_the_size_leaves_the_machine_types(aws: Account):
     groups, ec2 = aws.client("autoscaling"), aws.client("ec2")
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]

@@ -43,14 +43,25 @@ def alarms(made):
     return {
         name: one["properties"]
         for name, one in template(made)["resources"].items()
-        if one["type"] == "OS::Aodh::GnocchiAggregationByResourcesAlarm"
+        if one["type"] == "OS::Aodh::CompositeAlarm"
     }
+
+
+def rules(made, name):
+    """Return what must all be so for an alarm to ring, the longest look first."""
+    rule = alarms(made)[name]["composite_rule"]
+    assert rule["operator"] == "and"
+    return rule["rules"]
+
+
+def rule(made, name):
+    return rules(made, name)[0]
 
 
 def test_an_alarm_rings_when_the_processors_are_busier_than_the_target(stack, synth, nova):
     # m3.small: two processors.
     group(stack, nova, machine=Machine(cpu=2, memory=4)).scale_on_cpu(target=0.6)
-    busy = alarms(synth())["busy"]
+    busy = rule(synth(), "busy")
     assert (busy["metric"], busy["aggregation_method"]) == ("cpu", "rate:mean")
     assert busy["comparison_operator"] == "gt"
     # Of 300 seconds of two processors 60 per cent, in nanoseconds.
@@ -68,7 +79,7 @@ def test_it_signals_the_policy_with_a_trust(stack, synth, nova):
 def test_it_looks_at_the_members_of_its_own_stack(stack, synth, nova):
     group(stack, nova).scale_on_cpu()
     made = synth()
-    query = alarms(made)["busy"]["query"]["str_replace"]
+    query = rule(made, "busy")["query"]["str_replace"]
     assert json.loads(query["template"]) == {"=": {"server_group": "STACK"}}
     assert query["params"] == {"STACK": {"get_param": "OS::stack_id"}}
     assert '"metering.server_group": {"get_param": "OS::stack_id"}' in json.dumps(template(made))
@@ -76,18 +87,26 @@ def test_it_looks_at_the_members_of_its_own_stack(stack, synth, nova):
 
 def test_a_single_odd_value_rings_none(stack, synth, nova):
     group(stack, nova).scale_on_cpu()
-    assert {one["evaluation_periods"] for one in alarms(synth()).values()} == {2}
+    made = synth()
+    assert {rule(made, name)["evaluation_periods"] for name in alarms(made)} == {2}
+
+
+def test_the_last_value_must_be_so_by_itself_too(stack, synth, nova):
+    group(stack, nova).scale_on_cpu(calm=timedelta(minutes=30))
+    calm, last = rules(synth(), "calm")
+    assert (calm["evaluation_periods"], last["evaluation_periods"]) == (6, 1)
+    assert {**calm, "evaluation_periods": 1} == last
 
 
 def test_machines_go_after_the_calm(stack, synth, nova):
     group(stack, nova).scale_on_cpu(calm=timedelta(minutes=16))
-    assert alarms(synth())["calm"]["evaluation_periods"] == 4
+    assert rule(synth(), "calm")["evaluation_periods"] == 4
 
 
 @pytest.mark.parametrize(("least", "share"), [(1, 0.27), (2, 0.36), (9, 0.486)])
 def test_a_machine_goes_when_the_others_have_room_for_its_work(stack, synth, nova, least, share):
     group(stack, nova, capacity=Capacity(least, 20)).scale_on_cpu(target=0.6)
-    calm = alarms(synth())["calm"]
+    calm = rule(synth(), "calm")
     assert calm["comparison_operator"] == "lt"
     assert calm["threshold"] == pytest.approx(share * 2 * 300 * 10**9)
 
@@ -95,7 +114,7 @@ def test_a_machine_goes_when_the_others_have_room_for_its_work(stack, synth, nov
 def test_a_cloud_may_measure_more_often(stack, synth):
     cloud = by_ids(stack, profile=replace(MEASURED, measured_every=timedelta(minutes=1)))
     group(stack, cloud).scale_on_cpu()
-    busy = alarms(synth())["busy"]
+    busy = rule(synth(), "busy")
     assert (busy["granularity"], busy["threshold"]) == (60, 0.6 * 2 * 60 * 10**9)
 
 
@@ -115,8 +134,8 @@ def test_nobody_but_the_alarms_is_told_of_the_processors(stack, synth, nova):
     made = group(stack, nova)
     made.scale_on_cpu(shrink=False)
     made.scale_on_connections(target=200)
-    rules = json.loads(template(synth())["outputs"]["crossgate"]["value"])
-    assert [rule["on"] for rule in rules["scale"]] == ["connections"]
+    told = json.loads(template(synth())["outputs"]["crossgate"]["value"])
+    assert [one["on"] for one in told["scale"]] == ["connections"]
 
 
 def test_without_a_keeper_and_a_discovery_there_are_alarms_all_the_same(stack, synth):

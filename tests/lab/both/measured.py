@@ -38,5 +38,5 @@ group = AutoScalingGroup(
     service=Service(name="api", port=9190, command=["/usr/bin/api"]),
     capacity=Capacity(2, 4),
 )
-group.scale_on_cpu(target=0.6, cooldown=timedelta(seconds=5), calm=timedelta(seconds=30))
+group.scale_on_cpu(target=0.6, cooldown=timedelta(seconds=5), calm=timedelta(seconds=60))
 app.synth()

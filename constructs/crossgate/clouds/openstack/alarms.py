@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 MOST = 2
 """Alarms of a group: one that is too busy, one that is not busy enough."""
 
+# An alarm of Aodh that looks at several values rings on while they disagree, and begins by the last
+# of them alone when it has known too few (`_transition_alarm` in aodh/evaluator/threshold.py): a
+# group that was calm and is busy again would lose machines. So the last value is asked once more by
+# itself: it never disagrees, and one that is not so ends the alarm (`_evaluate_sufficient` in
+# aodh/evaluator/composite.py).
+#
 # Aodh takes the average of the members' counters first and its growth then, so that a member that
 # comes or goes shows as one odd value (`rated_agg` in gnocchi/rest/aggregates/operations.py): no
 # group follows a single one.
@@ -80,19 +86,26 @@ def _alarm(
     processors = profile.flavors[catalogue.carrier(profile, spec.machine).flavor].cpu
     signal = {"get_attr": [policy, "signal_url"]}
     members = json.dumps({"=": {"server_group": "STACK"}})
+    rule = {
+        "type": "gnocchi_aggregation_by_resources_threshold",
+        "resource_type": "instance",
+        # Nanoseconds of processor time since the machine was started.
+        "metric": "cpu",
+        "aggregation_method": "rate:mean",
+        "granularity": every,
+        "comparison_operator": comparison,
+        "threshold": round(share * processors * every * _NANOSECONDS),
+        "query": _text(members, STACK=_STACK),
+    }
+    periods = (max(_LEAST_PERIODS, ceil(seconds / every)), 1)
     return {
-        "type": "OS::Aodh::GnocchiAggregationByResourcesAlarm",
+        "type": "OS::Aodh::CompositeAlarm",
         "properties": {
             "description": f"{policy} of {spec.name} at a target of {scaling.target:g}",
-            "resource_type": "instance",
-            # Nanoseconds of processor time since the machine was started.
-            "metric": "cpu",
-            "aggregation_method": "rate:mean",
-            "granularity": every,
-            "evaluation_periods": max(_LEAST_PERIODS, ceil(seconds / every)),
-            "comparison_operator": comparison,
-            "threshold": round(share * processors * every * _NANOSECONDS),
-            "query": _text(members, STACK=_STACK),
+            "composite_rule": {
+                "operator": "and",
+                "rules": [{**rule, "evaluation_periods": one} for one in periods],
+            },
             "alarm_actions": [_text("trust+URL", URL=signal)],
             # As long as it is so; the policy's cooldown says how often it is obeyed.
             "repeat_actions": True,
