@@ -19,7 +19,9 @@ from crossgate.model.units import Duration
 from crossgate.model.value import Many, value
 
 # Of what an HTTP listener may say beside `mode`.
-_HTTP_ONLY = ("routes", "request", "keep_alive", "maintenance")
+_HTTP_ONLY = ("routes", "request", "keep_alive", "maintenance", "redirect_to")
+# Of what nothing comes where every request is sent elsewhere.
+_LEADING = ("routes", "release", "maintenance", "tls")
 _Number = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
 _SPOKEN = ("http", "grpc")
 _MOST_PAGE_BYTES = 12 * 1024
@@ -50,6 +52,9 @@ class ListenerFields:
             (`mode="http"`); default one minute.
         maintenance: the page, in HTML, that is shown with status 503 while no machine of a service
             works (`mode="http"`); at most 12 KiB. Default: HAProxy's own.
+        redirect_to: the port of another listener, with `tls`, that every request is sent to: by
+            status 308, with its own name, path and method (`mode="http"`). Then this one leads to
+            no machine. Default None.
         max_connections: how many clients may be connected at a time, above which new ones wait
             until somebody leaves; each balancer keeps to its part of it, rounded up. Default None:
             as many as the balancers bear.
@@ -62,8 +67,8 @@ class ListenerFields:
             `connections.allow_from(...)` lets somebody in.
 
     Raises:
-        ConfigError: a range is none, a TCP listener says what only HTTP has, or the page is too
-            long.
+        ConfigError: a range is none, a TCP listener says what only HTTP has, one that redirects
+            leads somewhere, or the page is too long.
 
     """
 
@@ -76,6 +81,7 @@ class ListenerFields:
     request: Duration = timedelta(seconds=10)
     keep_alive: Duration = timedelta(minutes=1)
     maintenance: Annotated[str, pydantic.Field(pattern=r"^[^\x00]+$")] | None = None
+    redirect_to: Port | None = None
     max_connections: _Number | None = None
     per_source: _Number | None = None
     rate: Annotated[int, pydantic.Field(ge=1, le=100_000)] | None = None
@@ -94,6 +100,13 @@ class ListenerFields:
                     path=path,
                     got=said,
                     do='write mode="http", or leave it out',
+                )
+            if self.redirect_to and field.name in _LEADING and said != field.default:
+                raise ConfigError(
+                    f"says {field.name}, and sends every request elsewhere",
+                    path=path,
+                    got=f"redirect_to={self.redirect_to}",
+                    do=f"say it in the listener at port {self.redirect_to}, or leave it out",
                 )
         size = len((self.maintenance or "").encode())
         if size > _MOST_PAGE_BYTES:
@@ -165,6 +178,8 @@ class Listener(ListenerFields):
     @property
     def services(self) -> Sequence[Service]:
         """Every service that it leads to, once."""
+        if self.redirect_to is not None:
+            return ()
         found: list[Service] = []
         released = () if self.release is None else (self.release.to,)
         for service in (self.to, *released, *(route.to for route in self.routes)):

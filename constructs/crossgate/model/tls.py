@@ -13,6 +13,7 @@ from crossgate.model.text import Text, TextLike
 from crossgate.model.value import Many, value
 
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+_REVOKED = "-----BEGIN X509 CRL-----"
 _PRIVATE = "PRIVATE KEY-----"
 
 
@@ -49,7 +50,7 @@ class Certificate:
                     want=f"{name} or {name}_variable",
                 )
         if self.chain is not None:
-            _refuse_no_certificate(self.chain, "Certificate: chain")
+            _refuse_other(self.chain, "Certificate: chain", "certificate", _CERTIFICATE)
         if self.key is not None and (_is_written(self.key) or not Text.of(self.key).references()):
             raise ConfigError(
                 "a private key that is written here stands in the JSON",
@@ -68,41 +69,52 @@ class Tls:
             where it asks for none or for one that nobody has.
         client_ca: PEM: authorities, of which clients must have a certificate (mutual TLS). Default
             None: clients need none.
+        revoked: PEM: lists of revoked certificates, one of each authority in `client_ca`; default
+            None: what an authority signed is good until it ends. Past its next update a list lets
+            nobody in, so it is given anew before.
         minimum: the oldest version that clients may speak; default `1.2`.
 
     Raises:
-        ConfigError: there is no certificate, or `client_ca` is none.
+        ConfigError: there is no certificate, `client_ca` is none, `revoked` is no list, or has no
+            `client_ca` beside it.
 
     """
 
     certificates: Annotated[Many[Certificate], pydantic.Field(min_length=1)]
     client_ca: TextLike | None = None
+    revoked: TextLike | None = None
     minimum: Literal["1.2", "1.3"] = "1.2"
 
     def __post_init__(self) -> None:
-        """Refuse an authority that is none."""
+        """Refuse an authority that is none, and a list that nobody would read."""
         if self.client_ca is not None:
-            _refuse_no_certificate(self.client_ca, "Tls: client_ca")
+            _refuse_other(self.client_ca, "Tls: client_ca", "certificate", _CERTIFICATE)
+        if self.revoked is not None:
+            _refuse_other(self.revoked, "Tls: revoked", "list of revoked certificates", _REVOKED)
+            if self.client_ca is None:
+                raise ConfigError(
+                    "nobody is asked for a certificate",
+                    path="Tls: revoked",
+                    do="give client_ca= too, or leave the list out",
+                )
 
 
 def _is_written(given: TextLike) -> bool:
     return any(isinstance(piece, str) and _PRIVATE in piece for piece in Text.of(given).pieces)
 
 
-def _refuse_no_certificate(given: TextLike, path: str) -> None:
-    """Raise where a literal is no certificate in PEM, or a private key that all could read."""
+def _refuse_other(given: TextLike, path: str, what: str, beginning: str) -> None:
+    """Raise where a literal is not that in PEM, or holds a private key that all could read."""
     if _is_written(given):
         raise ConfigError(
-            "holds a private key, which would stand in the JSON",
-            path=path,
-            want="certificates alone",
+            "holds a private key, which would stand in the JSON", path=path, want=f"a {what} alone"
         )
     literal = Text.of(given).literal
-    if literal is not None and _CERTIFICATE not in literal:
+    if literal is not None and beginning not in literal:
         raise ConfigError(
-            "is no certificate in PEM",
+            f"is no {what} in PEM",
             path=path,
             got=literal,
-            want=f"text that begins with {_CERTIFICATE}",
+            want=f"text that begins with {beginning}",
             do="give the text of the file, not its name: Path(...).read_text()",
         )

@@ -10,14 +10,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from crossgate import Certificate, Reference
 from tools import toolbox
 
+DAY = timedelta(days=1)
 KEY = Reference("${tls_private_key.site.private_key_pem}")
 
 
@@ -27,6 +32,7 @@ class Authority:
     def __init__(self) -> None:
         self.ca = trustme.CA()
         self.pem = self.ca.cert_pem.bytes().decode()
+        self.issued: dict[str, trustme.LeafCert] = {}
 
     def site(self, name: str, key: Reference = KEY) -> tuple[Certificate, Mapping[Reference, str]]:
         """Return a certificate as a user gives it, and what its key turns out to be."""
@@ -39,8 +45,23 @@ class Authority:
         context = ssl.create_default_context()
         self.ca.configure_trust(context)
         if name is not None:
-            (by or self.ca).issue_cert(name, common_name=name).configure_cert(context)
+            issued = (by or self.ca).issue_cert(name, common_name=name)
+            issued.configure_cert(context)
+            self.issued[name] = issued
         return context
+
+    def revoked(self, *names: str, until: timedelta = timedelta(days=1)) -> str:
+        """Return the list of certificates that are revoked: those that clients got last."""
+        now = datetime.now(UTC)
+        authority = x509.load_pem_x509_certificate(self.pem.encode())
+        made = x509.CertificateRevocationListBuilder(authority.subject, now - DAY, now + until)
+        for name in names:
+            pem = self.issued[name].cert_chain_pems[0].bytes()
+            serial = x509.load_pem_x509_certificate(pem).serial_number
+            revoked = x509.RevokedCertificateBuilder(serial, now - DAY).build()
+            made = made.add_revoked_certificate(revoked)
+        key = load_pem_private_key(self.ca.private_key_pem.bytes(), None)
+        return made.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
 
 
 @contextlib.contextmanager

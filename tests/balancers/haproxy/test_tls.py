@@ -35,7 +35,7 @@ from crossgate.gateway_file import json_schema
 from crossgate.model.text import Text
 from crossgate.specs import MachinesSpec, ServerLines
 from tests.balancers.haproxy.conftest import write_certificates
-from tests.balancers.haproxy.examples import KEY, Authority, Loopback, refused
+from tests.balancers.haproxy.examples import DAY, KEY, Authority, Loopback, refused
 
 if TYPE_CHECKING:
     from crossgate.balancers.haproxy.settings import Layout
@@ -139,7 +139,12 @@ def test_haproxy_accepts_the_file_without_a_warning(
     stack, program: Path, layout: Layout, rendered: Callable, tmp_path: Path, authority: Authority
 ) -> None:
     (one, known), (two, also) = authority.site("a.example.org"), authority.site("b", OTHER_KEY)
-    both = Tls(certificates=[one, two], client_ca=authority.pem, minimum="1.3")
+    both = Tls(
+        certificates=[one, two],
+        client_ca=authority.pem,
+        revoked=authority.revoked(),
+        minimum="1.3",
+    )
     listeners = [
         Listener(port=9443, mode="http", to=WEB, tls=both, accept_proxy=True),
         Listener(port=9444, to=replace(WEB, name="raw", send_proxy="v2"), tls=both),
@@ -238,6 +243,25 @@ def test_a_client_without_a_certificate_of_the_authority_is_refused(
 ) -> None:
     port = served(client_ca=authority.pem)
     client = authority.client("billing" if by == "another" else None, by=trustme.CA())
+    with pytest.raises(OSError, match=r"ALERT|reset"):
+        asked(port, client)
+
+
+@pytest.mark.live
+@pytest.mark.root
+def test_a_client_whose_certificate_is_revoked_is_refused(served, authority) -> None:
+    lost, kept = authority.client("lost"), authority.client("kept")
+    port = served(client_ca=authority.pem, revoked=authority.revoked("lost"))
+    with pytest.raises(OSError, match=r"ALERT|reset"):
+        asked(port, lost)
+    assert asked(port, kept)["x-ssl-client-dn"].startswith("CN=kept,")
+
+
+@pytest.mark.live
+@pytest.mark.root
+def test_a_list_past_its_next_update_lets_nobody_in(served, authority) -> None:
+    client = authority.client("billing")
+    port = served(client_ca=authority.pem, revoked=authority.revoked(until=-DAY / 2))
     with pytest.raises(OSError, match=r"ALERT|reset"):
         asked(port, client)
 
@@ -447,6 +471,14 @@ def test_a_gateway_file_names_the_variables(stack, synth, tmp_path: Path) -> Non
             lambda: Tls(certificates=SITE.certificates, client_ca="ca.pem"),
             "Tls: client_ca: is no certificate in PEM",
         ),
+        (
+            lambda: Tls(certificates=SITE.certificates, client_ca=PEM, revoked=PEM),
+            "Tls: revoked: is no list of revoked certificates in PEM",
+        ),
+        (
+            lambda: Tls(certificates=SITE.certificates, revoked=KEY),
+            "Tls: revoked: nobody is asked for a certificate",
+        ),
         (lambda: Certificate(chain=PEM, key_variable="Site-Key"), "Certificate: key_variable"),
     ],
 )
@@ -470,6 +502,7 @@ WRITTEN = "-----BEGIN PRIVATE KEY-----\nMHcCAQEE\n"
         lambda: Certificate(chain=Text.of(KEY, WRITTEN), key=KEY),
         lambda: Certificate(chain=PEM, keys=WRITTEN),
         lambda: Tls(certificates=SITE.certificates, client_ca=WRITTEN),
+        lambda: Tls(certificates=SITE.certificates, client_ca=PEM, revoked=WRITTEN),
         lambda: Reference(WRITTEN),
     ],
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crossgate.model.service import Service
 
 _BACKLOG = 4096
+_HTTPS = 443
 _RATE_SECONDS = 10
 _SOURCES = 100_000
 """Addresses that are counted at a time, at some 100 bytes each; the oldest is forgotten first."""
@@ -82,6 +83,8 @@ def sections(
 
     """
     front = _frontend(listener, balancers, layout, logged)
+    if not listener.services:
+        yield front
     for service in listener.services:
         yield front + _backend(listener, service)
         yield _servers(listener, service, timing, most.get(backend(listener, service)))
@@ -104,7 +107,7 @@ def _frontend(listener: Listener, balancers: int, layout: Layout, logged: Sequen
         *_limited(listener, balancers),
         *(_http(listener, layout) if http else ()),
         *_released(listener),
-        f"default_backend {name}",
+        *([f"default_backend {name}"] if listener.services else []),
     )
 
 
@@ -150,8 +153,19 @@ def _http(listener: Listener, layout: Layout) -> Iterator[str]:
             "http-error status 503 content-type 'text/html; charset=utf-8' "
             f"file {page_path(listener, layout)} hdr Cache-Control no-store"
         )
+    if listener.redirect_to is not None:
+        yield from _redirected(listener.redirect_to)
     for number, route in enumerate(sorted(listener.routes, key=lambda one: one.place)):
         yield from _route(listener, route, number)
+
+
+def _redirected(port: int) -> Iterator[str]:
+    # By its scheme: an address of one's own would hold the first 1,024 letters of the path alone.
+    yield "http-request return status 400 unless { req.hdr(host) -m found }"
+    yield r"http-request replace-header Host ^(.*):[0-9]+$ \1"
+    if port != _HTTPS:
+        yield rf"http-request replace-header Host ^(.*)$ \1:{port}"
+    yield "http-request redirect scheme https code 308"
 
 
 def _route(listener: Listener, route: Route, number: int) -> Iterator[str]:

@@ -242,6 +242,16 @@ def _checked_listeners(
                 got=port,
                 want=f"a port other than {', '.join(map(str, sorted(taken)))}",
             )
+    secured = [one.port for one in listeners if one.tls is not None and one.mode == "http"]
+    for listener in listeners:
+        if listener.redirect_to not in (None, *secured):
+            raise ConfigError(
+                "no listener speaks HTTP with TLS at the port that requests are sent to",
+                path=f"{path}: Listener({listener.port}): redirect_to",
+                got=listener.redirect_to,
+                want=f"one of {', '.join(map(str, secured))}" if secured else "such a listener",
+                do='Listener(port=443, mode="http", to=..., tls=Tls(...))',
+            )
     return listeners
 
 

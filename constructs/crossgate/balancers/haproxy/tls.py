@@ -62,6 +62,8 @@ def bound(listener: Listener, layout: Layout) -> str:
         words.append("alpn h2")
     if tls.client_ca is not None:
         words.append(f"ca-file {_path(listener, 'clients', layout)} verify required")
+    if tls.revoked is not None:
+        words.append(f"crl-file {_path(listener, 'revoked', layout)}")
     return "".join(f" {word}" for word in words)
 
 
@@ -91,9 +93,11 @@ def files(
         for number, (chain, key) in enumerate(_certificates(scope, listener)):
             pem = Text.of(chain, "\n", key, "\n")
             made.append(File(_path(listener, number, layout), pem, mode=0o600))
-        if listener.tls is not None and listener.tls.client_ca is not None:
-            authorities = Text.of(_measured(listener.tls.client_ca, "chain"), "\n")
-            made.append(File(_path(listener, "clients", layout), authorities, mode=0o600))
+        asked = (listener.tls.client_ca, listener.tls.revoked) if listener.tls else ()
+        for what, given in zip(("clients", "revoked"), asked, strict=False):
+            if given is not None:
+                text = Text.of(_measured(given, "chain"), "\n")
+                made.append(File(_path(listener, what, layout), text, mode=0o600))
     return made
 
 
