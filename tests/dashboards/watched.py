@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from crossgate.balancers.haproxy import programs
 from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import seen_document
-from crossgate.balancers.haproxy.settings import Layout, Seen
+from crossgate.balancers.haproxy.settings import Layout, Ports, Seen
 from crossgate.boot import programs as boot_programs
 from crossgate.boot.document import Document
 from crossgate.boot.metrics import metrics_document
@@ -164,12 +164,14 @@ class Watched:
         """
         file = configuration(
             listeners,
-            stats_port=self.stats_port,
-            health_port=free_port(),
+            ports=Ports(
+                stats=self.stats_port,
+                health=free_port(),
+                metrics=self.metrics_port,
+                log=self.log_port,
+            ),
             layout=self.layout,
             seen=seen or Seen(),
-            metrics_port=self.metrics_port,
-            log_port=self.log_port,
         )
         text = ""
         for piece in file.pieces:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from crossgate.balancers.haproxy.config import HEALTH_PATH, HEALTH_PORT, STATS_PORT, configuration
+from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import haproxy_document, seen_document
-from crossgate.balancers.haproxy.settings import LAYOUT
+from crossgate.balancers.haproxy.settings import HEALTH_PATH, HEALTH_PORT, LAYOUT, STATS_PORT
 from crossgate.boot.document import Document, File, Unit
 from crossgate.boot.metrics import METRICS_PORT, metrics_document
 from crossgate.boot.program import PYTHON

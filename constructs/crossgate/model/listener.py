@@ -19,9 +19,9 @@ from crossgate.model.units import Duration
 from crossgate.model.value import Many, value
 
 # Of what an HTTP listener may say beside `mode`.
-_HTTP_ONLY = ("routes", "request", "keep_alive", "maintenance", "redirect_to")
+_HTTP_ONLY = ("routes", "request", "keep_alive", "maintenance", "redirect_to", "sticky")
 # Of what nothing comes where every request is sent elsewhere.
-_LEADING = ("routes", "release", "maintenance", "tls")
+_LEADING = ("routes", "release", "maintenance", "tls", "sticky")
 _Number = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
 _SPOKEN = ("http", "grpc")
 _MOST_PAGE_BYTES = 12 * 1024
@@ -52,6 +52,9 @@ class ListenerFields:
             (`mode="http"`); default one minute.
         maintenance: the page, in HTML, that is shown with status 503 while no machine of a service
             works (`mode="http"`); at most 12 KiB. Default: HAProxy's own.
+        sticky: whether a client that keeps cookies comes back to the machine that it met first, at
+            every balancer of every cloud that leads there, for as long as that machine works
+            (`mode="http"`). Default False: each request goes to the machine with the fewest.
         redirect_to: the port of another listener, with `tls`, that every request is sent to: by
             status 308, with its own name, path and method (`mode="http"`). Then this one leads to
             no machine. Default None.
@@ -81,6 +84,7 @@ class ListenerFields:
     request: Duration = timedelta(seconds=10)
     keep_alive: Duration = timedelta(minutes=1)
     maintenance: Annotated[str, pydantic.Field(pattern=r"^[^\x00]+$")] | None = None
+    sticky: bool = False
     redirect_to: Port | None = None
     max_connections: _Number | None = None
     per_source: _Number | None = None
@@ -132,7 +136,8 @@ class Listener(ListenerFields):
 
     Raises:
         ConfigError: two routes match the same, two services have one name, an HTTP listener
-            leads to a service of another protocol, or a release speaks another than `to`.
+            leads to a service of another protocol, a release speaks another than `to`, or parts
+            requests of a client that is to come back.
 
     """
 
@@ -147,6 +152,13 @@ class Listener(ListenerFields):
         refuse_twins(self.routes, path)
         if self.release is not None:
             _refuse_no_release(self.to, self.release.to, path)
+            if self.sticky and self.release.by != "client":
+                raise ConfigError(
+                    "a client that comes back would meet the other version",
+                    path=f"{path}: sticky",
+                    got=f"release of each {self.release.by}",
+                    do='part the traffic by client: Release(..., by="client")',
+                )
         names = [service.name for service in self.services]
         for service in self.services:
             if names.count(service.name) > 1:

@@ -16,7 +16,7 @@ import pytest
 from crossgate.balancers.haproxy import tls
 from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import pages_document
-from crossgate.balancers.haproxy.settings import Layout
+from crossgate.balancers.haproxy.settings import Layout, Ports
 from crossgate.model.text import Text
 from tools import toolbox
 
@@ -130,9 +130,12 @@ class HAProxy:
             configuration(
                 listeners,
                 layout=layout,
-                stats_port=free_port(),
-                health_port=self.health_port,
-                proxied_health_port=self.proxied_health_port,
+                ports=Ports(
+                    stats=free_port(),
+                    health=self.health_port,
+                    proxied_health=self.proxied_health_port,
+                ),
+                cookie_key="keyOfTheTests",
             ),
             servers,
         )

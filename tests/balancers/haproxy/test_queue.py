@@ -29,6 +29,7 @@ from crossgate.balancers.haproxy.programs.haproxy_figures import (
     figures,
     old_workers,
 )
+from crossgate.balancers.haproxy.settings import Ports
 from crossgate.model.listener import Listener
 from crossgate.model.service import Service
 from crossgate.model.text import Text
@@ -297,7 +298,8 @@ def test_after_a_reload_both_processes_are_counted_and_keep_to_one_limit(
 ):
     layout = replace(layout, master=str(Path(layout.chroot).with_name("master.sock")))
     listener = Listener(port=free_port(), to=API)
-    file = configuration([listener], layout=layout, stats_port=free_port(), health_port=free_port())
+    ports = Ports(stats=free_port(), health=free_port())
+    file = configuration([listener], layout=layout, ports=ports)
     Path(layout.live).write_text(rendered(file, {"api": [server.port]}), encoding="utf-8")
     process = subprocess.Popen(
         [program, "-W", "-S", layout.master, "-f", layout.live],

@@ -10,17 +10,14 @@ from crossgate.balancers.haproxy.lines import section, time
 from crossgate.balancers.haproxy.listening import limits, sections
 from crossgate.balancers.haproxy.settings import (
     HEALTH_PATH,
-    HEALTH_PORT,
     LAYOUT,
-    LOG_PORT,
-    PROXIED_HEALTH_PORT,
-    STATS_PORT,
+    PORTS,
     TIMING,
     Layout,
+    Ports,
     Seen,
     Timing,
 )
-from crossgate.boot.metrics import LOOPBACK_METRICS_PORT
 from crossgate.model.text import Text
 from crossgate.specs import WatchedFile
 
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crossgate.model.listener import Listener
+    from crossgate.model.text import TextLike
     from crossgate.specs import ServerLines
 
 _DRAIN = timedelta(minutes=30)
@@ -41,17 +39,14 @@ def configuration(
     listeners: Sequence[Listener],
     *,
     stats_address: str = "127.0.0.1",
-    stats_port: int = STATS_PORT,
-    health_port: int = HEALTH_PORT,
-    proxied_health_port: int = PROXIED_HEALTH_PORT,
+    ports: Ports = PORTS,
     max_connections: int = 20_000,
     drain: timedelta = _DRAIN,
     balancers: int = 1,
     timing: Timing = TIMING,
     layout: Layout = LAYOUT,
     seen: Seen = _SEEN,
-    metrics_port: int = LOOPBACK_METRICS_PORT,
-    log_port: int = LOG_PORT,
+    cookie_key: TextLike | None = None,
 ) -> WatchedFile:
     """Return the configuration as a file that discovery keeps true.
 
@@ -59,10 +54,7 @@ def configuration(
         listeners: one frontend for each, and a backend for each of its services.
         stats_address: IPv4 address of the stats page and /metrics, which ask for the login of
             `haproxy_document`; default the loopback address, "*" is every address.
-        stats_port: its port; default 8404.
-        health_port: port of the health question; default 8405.
-        proxied_health_port: the same behind a header of the PROXY protocol, where a listener wants
-            that; default 8408.
+        ports: where it listens beside the listeners.
         max_connections: about how many clients at the same time, above which new ones wait;
             default 20000, which may take 700 MB when all are busy. Fewer where the system grants
             fewer open files than twice as many.
@@ -72,8 +64,8 @@ def configuration(
         timing: how fast failing servers are found.
         layout: where the files lie.
         seen: what can be seen of it; default: all.
-        metrics_port: where this machine shows its own figures, on the loopback address.
-        log_port: where sessions that did not end well are counted, on the loopback address.
+        cookie_key: what the cookies of sticky listeners are worked out with: letters and digits,
+            the same at all balancers. Default None, where no listener is sticky.
 
     Raises:
         ConfigError: a duration that HAProxy cannot hold.
@@ -82,14 +74,15 @@ def configuration(
     pieces: list[Text | ServerLines] = [
         _global(max_connections, drain, layout, tls.defaults(listeners)),
         _defaults(timing),
-        _stats(f"{stats_address}:{stats_port}", metrics_port, layout, seen),
-        _health(health_port),
+        *([] if cookie_key is None else [Text.of("    dynamic-cookie-key ", cookie_key, "\n")]),
+        _stats(f"{stats_address}:{ports.stats}", ports.metrics, layout, seen),
+        _health(ports.health),
     ]
     if any(listener.accept_proxy for listener in listeners):
-        pieces.append(_health(proxied_health_port, "health-proxied", " accept-proxy"))
+        pieces.append(_health(ports.proxied_health, "health-proxied", " accept-proxy"))
     most = limits(listeners, balancers)
     for listener in listeners:
-        logged = _sessions(seen, log_port)
+        logged = _sessions(seen, ports.log)
         pieces += sections(listener, most, balancers, timing, layout, logged)
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
 

@@ -190,9 +190,20 @@ def _backend(listener: Listener, service: Service) -> Text:
         *(["mode http"] if listener.mode == "http" else []),
         f"timeout server {idle}",
         f"timeout tunnel {idle}",
+        *_sticky(listener, service),
         *_waiting(listener, service),
         *check_lines(service),
     )
+
+
+def _sticky(listener: Listener, service: Service) -> Sequence[str]:
+    if not listener.sticky:
+        return ()
+    # What it holds is worked out from the machine's address, so no balancer needs to be told of it.
+    # One of each service: a site may have several, by paths.
+    secure = " secure" if listener.tls is not None else ""
+    name = f"crossgate-{service.name}"
+    return (f"cookie {name} insert indirect nocache httponly{secure} dynamic",)
 
 
 def _waiting(listener: Listener, service: Service) -> Sequence[str]:

@@ -34,10 +34,11 @@ from crossgate.policy import rollouts_leave_enough
 from crossgate.specs import EntrySpec, MachinesSpec
 from crossgate.terraform.engine import Construct, TerraformOutput
 from crossgate.terraform.naming import name_of
-from crossgate.terraform.secrets import random_login
+from crossgate.terraform.secrets import random_login, random_password
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Discovery, Entry
+    from crossgate.model.text import Reference
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
 _DEFAULT_ROLLOUT = InstanceRefresh()
@@ -132,8 +133,7 @@ class HAProxyNodes(Construct):
         # What further parts of the boot document listen on is not known here.
         shown = seen.metrics or seen.page
         deaf = {LOOPBACK_METRICS_PORT} if shown else {LOOPBACK_METRICS_PORT, STATS_PORT}
-        listening = taken - deaf | {listener.port for listener in self.listeners}
-        answers = None if boot else listening
+        answers = None if boot else taken - deaf | {one.port for one in self.listeners}
         self.connections = Connections(
             path, admin_ports=(STATS_PORT, *health_ports), answers=answers
         )
@@ -141,6 +141,7 @@ class HAProxyNodes(Construct):
         children = {cloud: Construct(self, cloud.name) for cloud in self.clouds}
         entries: dict[Cloud, EntrySpec] = {}
         specs: dict[Cloud, MachinesSpec] = {}
+        cookie_key = self._cookie_key()
         for cloud, child in children.items():
             firewall = cloud.firewall(child, "firewall", name=name)
             worn = (firewall, *discovery.member_firewalls(cloud))
@@ -161,7 +162,13 @@ class HAProxyNodes(Construct):
             # Every address, so that an operator's range can be let in: the firewall is closed to
             # all, and the page asks for a login.
             at_once = counts[cloud] if cloud.spreads_clients else 1
-            file = configuration(self.listeners, stats_address="*", balancers=at_once, seen=seen)
+            file = configuration(
+                self.listeners,
+                stats_address="*",
+                balancers=at_once,
+                seen=seen,
+                cookie_key=cookie_key,
+            )
             secrets = tls.files(child, self.listeners)
             login = f"{METRICS_USER} for figures of {path} in {cloud.name}"
             password = random_login(child, "stats", of=login) if shown else None
@@ -204,6 +211,14 @@ class HAProxyNodes(Construct):
                 discovery.balances(service, self.connections)
             for source in listener.allow_from:
                 self.connections.allow_from(source, port=listener.port)
+
+    def _cookie_key(self) -> Reference | None:
+        """Return what cookies are worked out with; None where no listener sets one.
+
+        One for all: a client may come by another cloud the next time.
+        """
+        sticky = any(listener.sticky for listener in self.listeners)
+        return random_password(self, "sticky") if sticky else None
 
     def _figures(self, cloud: Cloud, discovery: Discovery, balancers: int) -> list[Document]:
         limited = any(s.max_connections for one in self.listeners for s in one.services)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from crossgate.boot.metrics import METRICS_PORT
+from crossgate.boot.metrics import LOOPBACK_METRICS_PORT, METRICS_PORT
 from crossgate.model.value import value
 
 STATS_PORT = METRICS_PORT
@@ -40,6 +40,27 @@ class Seen:
     metrics: bool = True
     page: bool = True
     logs: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where a balancer listens beside its listeners, and tells others.
+
+    Attributes:
+        stats: the stats page and /metrics; default 8404.
+        health: the question of an entry; default 8405.
+        proxied_health: the same behind a header of the PROXY protocol, where a listener wants that;
+            default 8408.
+        metrics: where this machine shows its own figures, on the loopback address.
+        log: where sessions that did not end well are counted, on the loopback address.
+
+    """
+
+    stats: int = STATS_PORT
+    health: int = HEALTH_PORT
+    proxied_health: int = PROXIED_HEALTH_PORT
+    metrics: int = LOOPBACK_METRICS_PORT
+    log: int = LOG_PORT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,4 +143,5 @@ class Timing:
 
 
 LAYOUT = Layout()
+PORTS = Ports()
 TIMING = Timing()
