@@ -54,7 +54,8 @@ class ListenerFields:
             works (`mode="http"`); at most 12 KiB. Default: HAProxy's own.
         sticky: whether a client that keeps cookies comes back to the machine that it met first, at
             every balancer of every cloud that leads there, for as long as that machine works
-            (`mode="http"`). Default False: each request goes to the machine with the fewest.
+            (`mode="http"`). It waits for that one where the service has `max_connections`. Default
+            False: each request goes to the machine with the fewest.
         redirect_to: the port of another listener, with `tls`, that every request is sent to: by
             status 308, with its own name, path and method (`mode="http"`). Then this one leads to
             no machine. Default None.

@@ -69,9 +69,9 @@ class Tls:
             where it asks for none or for one that nobody has.
         client_ca: PEM: authorities, of which clients must have a certificate (mutual TLS). Default
             None: clients need none.
-        revoked: PEM: lists of revoked certificates, one of each authority in `client_ca`; default
-            None: what an authority signed is good until it ends. Past its next update a list lets
-            nobody in, so it is given anew before.
+        revoked: PEM: lists of revoked certificates, one of each authority between a client and
+            the root, or none of its clients gets in. Default None: what an authority signed is good
+            until it ends. Past its next update a list lets nobody in, so it is given anew before.
         minimum: the oldest version that clients may speak; default `1.2`.
 
     Raises:
@@ -91,12 +91,31 @@ class Tls:
             _refuse_other(self.client_ca, "Tls: client_ca", "certificate", _CERTIFICATE)
         if self.revoked is not None:
             _refuse_other(self.revoked, "Tls: revoked", "list of revoked certificates", _REVOKED)
-            if self.client_ca is None:
-                raise ConfigError(
-                    "nobody is asked for a certificate",
-                    path="Tls: revoked",
-                    do="give client_ca= too, or leave the list out",
-                )
+            self._refuse_lists(Text.of(self.revoked).literal or "")
+
+    def _refuse_lists(self, revoked: str) -> None:
+        """Raise where lists have no authority, too few have one, or one comes with them."""
+        if self.client_ca is None:
+            raise ConfigError(
+                "nobody is asked for a certificate",
+                path="Tls: revoked",
+                do="give client_ca= too, or leave the list out",
+            )
+        if _CERTIFICATE in revoked:
+            raise ConfigError(
+                "holds a certificate, which HAProxy would take for one more authority",
+                path="Tls: revoked",
+                want="lists alone",
+            )
+        lists = revoked.count(_REVOKED)
+        authorities = (Text.of(self.client_ca).literal or "").count(_CERTIFICATE)
+        if 0 < lists < authorities:
+            raise ConfigError(
+                "clients of an authority without a list would be refused",
+                path="Tls: revoked",
+                got=f"{lists} of {authorities}",
+                want="a list of each authority in client_ca, if it is an empty one",
+            )
 
 
 def _is_written(given: TextLike) -> bool:
@@ -107,7 +126,9 @@ def _refuse_other(given: TextLike, path: str, what: str, beginning: str) -> None
     """Raise where a literal is not that in PEM, or holds a private key that all could read."""
     if _is_written(given):
         raise ConfigError(
-            "holds a private key, which would stand in the JSON", path=path, want=f"a {what} alone"
+            "holds a private key, which would stand in the JSON",
+            path=path,
+            want="the same without the key",
         )
     literal = Text.of(given).literal
     if literal is not None and beginning not in literal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from crossgate import (
     Certificate,
     ConfigError,
     ConsulServers,
+    Gateway,
     HAProxyNodes,
     Listener,
     NullCloud,
@@ -65,6 +67,7 @@ def ask(running: Callable, free_port: Callable[[], int]) -> Callable[..., http.c
     [
         (443, "site.example.org", "https://site.example.org"),
         (443, "site.example.org:80", "https://site.example.org"),
+        (443, "site.example.org:", "https://site.example.org"),
         (443, "[2001:db8::1]:8080", "https://[2001:db8::1]"),
         (8443, "site.example.org", "https://site.example.org:8443"),
         (8443, "site.example.org:80", "https://site.example.org:8443"),
@@ -86,8 +89,9 @@ def test_a_long_path_comes_through_whole(ask) -> None:
 
 @pytest.mark.live
 @pytest.mark.root
-def test_who_names_no_site_is_sent_nowhere(ask) -> None:
-    assert ask(443, "/", None).status == 400
+@pytest.mark.parametrize("host", [None, "", ":80"])
+def test_who_names_no_site_is_sent_nowhere(ask, host: str | None) -> None:
+    assert ask(443, "/evil.example.org/", host).status == 400
 
 
 @pytest.mark.root
@@ -131,9 +135,30 @@ def test_the_entry_leads_to_both(stack) -> None:
     ],
 )
 def test_there_must_be_a_listener_that_speaks_http_with_tls(stack, other: Listener) -> None:
-    with pytest.raises(ConfigError, match=r"no listener speaks HTTP with TLS") as caught:
+    with pytest.raises(ConfigError, match=r"where no listener speaks HTTP with TLS") as caught:
         edge(stack, redirecting(), other)
-    assert "test/edge: Listener(80): redirect_to" in str(caught.value)
+    assert "test/edge: listeners: port 80 sends requests" in str(caught.value)
+
+
+def test_a_gateway_file_names_the_listeners(stack, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.json"
+    said = {
+        "clouds": {
+            "here": {"type": "aws", "region": "eu-west-1", "zones": ["eu-west-1a", "eu-west-1b"]}
+        },
+        "services": [
+            {
+                "name": "web",
+                "port": 8080,
+                "protocol": "http",
+                "image": "registry.example.org/web:1",
+            }
+        ],
+        "listeners": [{"port": 80, "mode": "http", "to": "web", "redirect_to": 443}],
+    }
+    file.write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^gateway.json: listeners: .*port 80 sends requests"):
+        Gateway.from_file(stack, "gw", file)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 WEB = Service(name="web", port=8080, protocol="http", command=["/usr/bin/web"], check=TcpCheck())
 OTHER_KEY = Reference("${tls_private_key.other.private_key_pem}")
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+LIST = "-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n"
 SITE = Tls(certificates=[Certificate(chain=PEM, key=KEY)])
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _OF_TLS, _NAME = 0x20, 0x22
@@ -474,6 +475,14 @@ def test_a_gateway_file_names_the_variables(stack, synth, tmp_path: Path) -> Non
         (
             lambda: Tls(certificates=SITE.certificates, client_ca=PEM, revoked=PEM),
             "Tls: revoked: is no list of revoked certificates in PEM",
+        ),
+        (
+            lambda: Tls(certificates=SITE.certificates, client_ca=PEM, revoked=f"{LIST}{PEM}"),
+            "Tls: revoked: holds a certificate, which HAProxy would take for one more authority",
+        ),
+        (
+            lambda: Tls(certificates=SITE.certificates, client_ca=PEM * 2, revoked=LIST),
+            "got:  '1 of 2'",
         ),
         (
             lambda: Tls(certificates=SITE.certificates, revoked=KEY),

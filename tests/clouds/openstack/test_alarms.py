@@ -76,12 +76,17 @@ def test_it_signals_the_policy_with_a_trust(stack, synth, nova):
         assert action["str_replace"]["params"] == {"URL": {"get_attr": [policy, "signal_url"]}}
 
 
-def test_it_looks_at_the_members_of_its_own_stack(stack, synth, nova):
+def test_it_looks_at_the_members_of_its_own_stack_in_its_own_project(stack, synth, nova):
     group(stack, nova).scale_on_cpu()
     made = synth()
     query = rule(made, "busy")["query"]["str_replace"]
-    assert json.loads(query["template"]) == {"=": {"server_group": "STACK"}}
-    assert query["params"] == {"STACK": {"get_param": "OS::stack_id"}}
+    assert json.loads(query["template"]) == {
+        "and": [{"=": {"project_id": "PROJECT"}}, {"=": {"server_group": "STACK"}}]
+    }
+    assert query["params"] == {
+        "PROJECT": {"get_param": "OS::project_id"},
+        "STACK": {"get_param": "OS::stack_id"},
+    }
     assert '"metering.server_group": {"get_param": "OS::stack_id"}' in json.dumps(template(made))
 
 

@@ -161,8 +161,8 @@ def _http(listener: Listener, layout: Layout) -> Iterator[str]:
 
 def _redirected(port: int) -> Iterator[str]:
     # By its scheme: an address of one's own would hold the first 1,024 letters of the path alone.
-    yield "http-request return status 400 unless { req.hdr(host) -m found }"
-    yield r"http-request replace-header Host ^(.*):[0-9]+$ \1"
+    yield "http-request return status 400 unless { req.hdr(host) -m reg ^[^:] }"
+    yield r"http-request replace-header Host ^(.*):[0-9]*$ \1"
     if port != _HTTPS:
         yield rf"http-request replace-header Host ^(.*)$ \1:{port}"
     yield "http-request redirect scheme https code 308"

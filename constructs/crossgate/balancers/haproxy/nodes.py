@@ -261,8 +261,8 @@ def _checked_listeners(
     for listener in listeners:
         if listener.redirect_to not in (None, *secured):
             raise ConfigError(
-                "no listener speaks HTTP with TLS at the port that requests are sent to",
-                path=f"{path}: Listener({listener.port}): redirect_to",
+                f"port {listener.port} sends requests where no listener speaks HTTP with TLS",
+                path=f"{path}: listeners",
                 got=listener.redirect_to,
                 want=f"one of {', '.join(map(str, secured))}" if secured else "such a listener",
                 do='Listener(port=443, mode="http", to=..., tls=Tls(...))',

@@ -24,17 +24,18 @@ if TYPE_CHECKING:
 MOST = 2
 """Alarms of a group: one that is too busy, one that is not busy enough."""
 
-# An alarm of Aodh that looks at several values rings on while they disagree, and begins by the last
-# of them alone when it has known too few (`_transition_alarm` in aodh/evaluator/threshold.py): a
-# group that was calm and is busy again would lose machines. So the last value is asked once more by
-# itself: it never disagrees, and one that is not so ends the alarm (`_evaluate_sufficient` in
-# aodh/evaluator/composite.py).
+# An alarm of Aodh that looks at several values rings on while they disagree (`_transition_alarm` in
+# aodh/evaluator/threshold.py): a group that was calm and is busy again would lose machines. So the
+# last value is asked once more by itself: it never disagrees, and one that is not so ends the alarm
+# (`_evaluate_sufficient` in aodh/evaluator/composite.py). Where it had known too few of them, and
+# the last is so, it begins by that one alone, as Aodh's alarms do.
 #
 # Aodh takes the average of the members' counters first and its growth then, so that a member that
 # comes or goes shows as one odd value (`rated_agg` in gnocchi/rest/aggregates/operations.py): no
 # group follows a single one.
 _LEAST_PERIODS = 2
 _STACK = {"get_param": "OS::stack_id"}
+_PROJECT = {"get_param": "OS::project_id"}
 _NANOSECONDS = 10**9
 _SPARE = 0.9  # a machine goes when those that are left stay that far below the target
 
@@ -85,7 +86,10 @@ def _alarm(
     every = whole_seconds(profile.measured_every)
     processors = profile.flavors[catalogue.carrier(profile, spec.machine).flavor].cpu
     signal = {"get_attr": [policy, "signal_url"]}
-    members = json.dumps({"=": {"server_group": "STACK"}})
+    # Aodh asks Gnocchi with rights of its own: a stranger's machine may say that it is a member.
+    members = json.dumps(
+        {"and": [{"=": {"project_id": "PROJECT"}}, {"=": {"server_group": "STACK"}}]}
+    )
     rule = {
         "type": "gnocchi_aggregation_by_resources_threshold",
         "resource_type": "instance",
@@ -95,7 +99,7 @@ def _alarm(
         "granularity": every,
         "comparison_operator": comparison,
         "threshold": round(share * processors * every * _NANOSECONDS),
-        "query": _text(members, STACK=_STACK),
+        "query": _text(members, PROJECT=_PROJECT, STACK=_STACK),
     }
     periods = (max(_LEAST_PERIODS, ceil(seconds / every)), 1)
     return {
