@@ -191,6 +191,12 @@ def heat_rests(clouds: Clouds) -> bool:
     return bool(stacks) and not any(one["stack_status"].endswith("IN_PROGRESS") for one in stacks)
 
 
+def last_words(clouds: Clouds) -> str:
+    """Return what the servers have said last, the keeper among them."""
+    servers = [f"{NOVA}-disc{number}" for number in (1, 2, 3)]
+    return "\n".join(f"{name}:\n{clouds.machines[name].last_words()}" for name in servers)
+
+
 def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
     """Wait until another machine stands in for a lost one, and serves; boot it as it is made.
 
@@ -206,7 +212,9 @@ def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
 
     until(healed, seconds=240, what=f"another stands in for {lost}")
     # A name that is free is given again.
-    (name,) = (name for name, one in known.items() if one.id not in before)
+    fresh = [name for name, one in known.items() if one.id not in before]
+    assert len(fresh) == 1, f"{lost} alone was dead, and {fresh} came:\n{last_words(clouds)}"
+    (name,) = fresh
     (address,) = clouds.places[NOVA].addresses
     until(lambda: who_serves(clouds, address) == name, seconds=60, what=f"{name} serves")
     # Until Heat has heard that it is ready the keeper looks at nobody else.
