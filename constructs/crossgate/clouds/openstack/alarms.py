@@ -101,7 +101,8 @@ def _alarm(
         "threshold": round(share * processors * every * _NANOSECONDS),
         "query": _text(members, PROJECT=_PROJECT, STACK=_STACK),
     }
-    periods = (max(_LEAST_PERIODS, ceil(seconds / every)), 1)
+    # Two, beside all and one: an odd value alone leaves the alarm as it is while all are not known.
+    periods = sorted({max(_LEAST_PERIODS, ceil(seconds / every)), _LEAST_PERIODS, 1}, reverse=True)
     return {
         "type": "OS::Aodh::CompositeAlarm",
         "properties": {
