@@ -96,7 +96,7 @@ def test_a_single_odd_value_rings_none(stack, synth, nova):
     assert {rule(made, name)["evaluation_periods"] for name in alarms(made)} == {2}
 
 
-def test_the_last_value_must_be_so_by_itself_too(stack, synth, nova):
+def test_the_last_value_and_the_last_two_must_be_so_by_themselves_too(stack, synth, nova):
     group(stack, nova).scale_on_cpu(calm=timedelta(minutes=30))
     calm, two, last = rules(synth(), "calm")
     assert [one["evaluation_periods"] for one in (calm, two, last)] == [6, 2, 1]
