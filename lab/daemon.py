@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +18,10 @@ from tools.toolbox import ROOT, ToolError, program
 _LIFETIME_SECONDS = 6 * 3600
 _START_SECONDS = 60
 _STOP_SECONDS = 30
+_PORTS = (10_000, 32_000)
+_given: set[int] = set()
+# Not Python's own generator, which can have one seed in two processes.
+_draw = random.SystemRandom()
 
 
 class Daemon:
@@ -104,10 +109,26 @@ class Daemon:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that nothing listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port of the loopback address that nothing has now; never the same one twice.
+
+    It is below those that the kernel gives to outgoing connections (from 32768 on Linux, 49152
+    elsewhere), one of which the next client of anything can have before a server starts on it.
+    """
+    while True:
+        port = _draw.randrange(*_PORTS)
+        if port not in _given and not _is_taken(port):
+            _given.add(port)
+            return port
+
+
+def _is_taken(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                return True
+    return False
 
 
 def connect(port: int) -> None:

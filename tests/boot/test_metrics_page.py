@@ -19,8 +19,9 @@ from crossgate.boot import programs
 from crossgate.boot.metrics import METRICS_PORT, metrics_document
 from crossgate.boot.programs.metrics_page import knows, page, units
 from crossgate.model.text import Reference, Text
+from lab.daemon import free_port
 from tests.boot import programs as checks
-from tests.dashboards.watched import figures, free_port, get, settings_of, until
+from tests.dashboards.watched import figures, get, settings_of, until
 
 PROGRAM = Path(programs.__file__).with_name("metrics_page.py")
 PASSWORD = Reference("${random_password.metrics.result}")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tomllib
@@ -12,6 +11,7 @@ import pytest
 
 from crossgate import cli
 from crossgate.cli.app import run
+from lab.daemon import free_port
 from tools.toolbox import ROOT
 
 PASSWORD = "correct-horse-battery"  # noqa: S105  (nobody's)
@@ -26,12 +26,6 @@ def nobody(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-
-
-def closed_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def test_without_a_synth_it_says_so_and_2(tmp_path, capsys):
@@ -73,7 +67,7 @@ def test_one_cloud_alone_is_checked(gateway, capsys):
 
 
 def test_a_keystone_that_does_not_answer_is_a_sentence(changed, monkeypatch, capsys):
-    url = f"http://127.0.0.1:{closed_port()}/v3"
+    url = f"http://127.0.0.1:{free_port()}/v3"
 
     def change(made):
         made["provider"]["openstack"][0]["auth_url"] = url

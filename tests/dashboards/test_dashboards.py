@@ -21,8 +21,9 @@ from crossgate.clouds.openstack.programs.heat_keeper.__main__ import look
 from crossgate.clouds.openstack.programs.heat_keeper.log import Log
 from crossgate.dashboards import FILES
 from crossgate.discovery.consul.settings import HTTP_PORT, METRICS_URL
+from lab.daemon import free_port
 from tests.clouds.openstack.test_heat_keeper import FOUR, Heard
-from tests.dashboards.watched import Watched, free_port, get, names, until
+from tests.dashboards.watched import Watched, get, names, until
 from tools import toolbox
 from tools.toolbox import ROOT
 

@@ -25,6 +25,7 @@ from crossgate.boot.metrics import metrics_document
 from crossgate.discovery.consul.agent import server_document
 from crossgate.model.text import Text
 from crossgate.specs import Addresses, ServerLines, Watch
+from lab.daemon import free_port
 from tests.discovery.consul.authority import SERVER
 from tools import toolbox
 
@@ -37,12 +38,6 @@ SEEN = Path(programs.__file__).with_name("haproxy_seen.py")
 PAGE = Path(boot_programs.__file__).with_name("metrics_page.py")
 LOGIN = "stats:secret"
 _SECONDS = 20
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(type=kind) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def get(port: int, path: str, login: str | None = LOGIN) -> tuple[int, str]:
@@ -78,7 +73,7 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._stack = contextlib.ExitStack()
-        self.metrics_port, self.log_port = free_port(), free_port(socket.SOCK_DGRAM)
+        self.metrics_port, self.log_port = free_port(), free_port()
         self.stats_port = free_port()
         self.layout = Layout(
             staged=str(folder / "staged.cfg"),

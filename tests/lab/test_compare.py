@@ -17,8 +17,9 @@ from crossgate.balancers.haproxy.settings import Layout
 from lab.calls import Raw
 from lab.commands_load import app, shown_while_running
 from lab.compare import Comparison, Speed, bare_configuration, compare
+from lab.daemon import free_port
 from lab.thrift.bundle import build
-from tests.balancers.haproxy.conftest import HAProxy, free_port
+from tests.balancers.haproxy.conftest import HAProxy
 from tools import toolbox
 
 pytestmark = [pytest.mark.live, pytest.mark.root]

@@ -18,7 +18,7 @@ from crossgate.boot import cloud_init
 from crossgate.boot.document import Document
 from crossgate.boot.hashicorp import AptRepository, hashicorp
 from lab.command import output
-from lab.daemon import Daemon
+from lab.daemon import Daemon, free_port
 from lab.lab import Lab
 from lab.machine import Machine, Order, until
 from tools.golang import daemon
@@ -105,9 +105,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, trust
     certificate = folder / "certificate.pem"
     issued = authority.issue_cert(OURS)
     issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with Lab.create(SITES, name=NAME) as lab:
         output("ip", "-netns", lab.network.router, "address", "add", f"{WORLD}/32", "dev", "lo")
         settings = folder / "world.cfg"

@@ -22,6 +22,7 @@ import pytest
 from crossgate import Service, ThriftCheck
 from crossgate.balancers.haproxy.checks import check_lines
 from lab.calls import Failure, Raw, Summary
+from lab.daemon import free_port
 from lab.thrift.bundle import build
 from lab.thrift.client import Client, WrongAnswerError
 from lab.thrift.service import Gateway, Server
@@ -116,11 +117,6 @@ def load(tmp_path: Path) -> Iterator[Callable[..., Under]]:
             return Under(process, raw)
 
         yield started
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def failures(raw: Raw) -> list[Failure]:

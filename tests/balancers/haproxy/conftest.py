@@ -18,6 +18,7 @@ from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import pages_document
 from crossgate.balancers.haproxy.settings import Layout, Ports
 from crossgate.model.text import Text
+from lab.daemon import free_port
 from tools import toolbox
 
 if TYPE_CHECKING:
@@ -76,11 +77,6 @@ def rendered(file: WatchedFile, servers: Mapping[str, Sequence[int]]) -> str:
                 for port in servers[piece.service.name]
             ]
     return "".join(shown)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def write_pages(listeners: Sequence[Listener], layout: Layout) -> None:
@@ -147,11 +143,14 @@ class HAProxy:
             [self._program, "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         last = time.monotonic() + 10
-        while not Path(self._layout.socket).exists():
+        while True:
+            # Answered only once every port is bound: the socket itself is there before that.
+            with contextlib.suppress(OSError):
+                self.states()
+                return self
             assert self._process.poll() is None, self._process.communicate()
             assert time.monotonic() < last
             time.sleep(0.05)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -164,8 +163,8 @@ class HAProxy:
         """End it; more than once is well."""
         if self._process.poll() is None:
             self._process.terminate()
-            self._process.communicate(timeout=20)
-            Path(self._layout.socket).unlink(missing_ok=True)
+        self._process.communicate(timeout=20)
+        Path(self._layout.socket).unlink(missing_ok=True)
 
     def states(self) -> dict[str, tuple[str, str]]:
         """Return the state of each server and what its last check found."""

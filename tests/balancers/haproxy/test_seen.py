@@ -14,7 +14,8 @@ from crossgate.balancers.haproxy.programs.haproxy_seen import List, Sessions
 from crossgate.balancers.haproxy.settings import Seen
 from crossgate.model.listener import Listener
 from crossgate.model.service import Service
-from tests.dashboards.watched import Watched, free_port, get, until
+from lab.daemon import free_port
+from tests.dashboards.watched import Watched, get, until
 
 API = Service(name="api", port=9190, command=["/usr/bin/api"])
 FAILED = "crossgate_haproxy_failed_sessions_total"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from crossgate.discovery.consul.settings import CONFIG_DIRECTORY
 from crossgate.model.text import Reference, Text
+from lab.daemon import free_port
 from tools import toolbox
 
 if TYPE_CHECKING:
@@ -128,8 +128,3 @@ def rendered(folder: Path, template: str, address: str, *, left: str, right: str
         check=True, capture_output=True, timeout=30,
     )  # fmt: skip
     return made.read_bytes().decode()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

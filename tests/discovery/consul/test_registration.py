@@ -11,8 +11,9 @@ from crossgate.errors import ConfigError
 from crossgate.model.check import Check, GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.service import Service
 from crossgate.model.text import Text
+from lab.daemon import free_port
 from tests.balancers.haproxy.examples import grpc_server
-from tests.discovery.consul.programs import free_port, running_consul
+from tests.discovery.consul.programs import running_consul
 
 
 def service(check: Check) -> Service:
