@@ -4,6 +4,7 @@ PYTHON ?= python3
 PIPENV_VERSION := 2026.10.3
 RUN := .venv/bin/python
 QUICK := not (terraform or live or root or lab or openstack or process or docs)
+ALONE := lab or openstack or measured
 
 export PIPENV_VENV_IN_PROJECT := 1
 export PIPENV_IGNORE_VIRTUALENVS := 1
@@ -48,11 +49,11 @@ demo: setup ## synthesize, validate and plan the two-cloud gateway; needs no clo
 unit: setup ## run the quick tests, which need nothing but Python
 	$(RUN) -m pytest -n 2 -m "$(QUICK)"
 
-# The quick tests share both processors; the others measure, or take ports and networks, by turns.
+# Most tests share both processors; those that measure, or boot machines, have them to themselves.
 test: setup tools lint ## run everything: lint and all the tests, against the real programs
 	@$(RUN) -m lab.control_plane install
-	$(RUN) -m pytest -p tools.no_skips -n 2 -m "$(QUICK)"
-	$(RUN) -m pytest -p tools.no_skips --durations=15 -m "not ($(QUICK))"
+	$(RUN) -m pytest -p tools.no_skips --durations=15 -n 2 --dist loadfile -m "not ($(ALONE))"
+	$(RUN) -m pytest -p tools.no_skips --durations=15 -m "$(ALONE)"
 
 lint: setup ## check style, types, layers and layout
 	.venv/bin/ruff check

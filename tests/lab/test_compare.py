@@ -22,7 +22,7 @@ from lab.thrift.bundle import build
 from tests.balancers.haproxy.conftest import HAProxy
 from tools import toolbox
 
-pytestmark = [pytest.mark.live, pytest.mark.root]
+pytestmark = [pytest.mark.live, pytest.mark.root, pytest.mark.measured]
 
 API = Service(
     name="api", port=9190, protocol="thrift", command=["/x"], check=ThriftCheck(call="ping")

@@ -28,7 +28,7 @@ from lab.thrift.client import Client, WrongAnswerError
 from lab.thrift.service import Gateway, Server
 from tools.toolbox import ROOT
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.measured]
 
 BIG = 10_000
 
