@@ -1,7 +1,7 @@
 """What AWS has around its machines, in the lab: API endpoints and the metadata service.
 
-- `autoscaling`, `ec2`, `monitoring.us-east-1.amazonaws.com` and a bucket of S3, with a certificate
-  of the lab's own authority, lead to moto.
+- `autoscaling`, `ec2`, `monitoring`, `secretsmanager.us-east-1.amazonaws.com` and a bucket of S3,
+  with a certificate of the lab's own authority, lead to moto.
 - 169.254.169.254 leads to `lab.metadata`, with the address of the machine that asks.
 
 A network load balancer is an `Edge`, and has an address of the lab for each of its fixed ones:
@@ -33,7 +33,7 @@ ENDPOINT = "198.18.0.1"
 """Where the API answers: of the range for tests of networks (RFC 2544), which nothing else uses."""
 
 _FIRST_BALANCER = IPv4Address("198.18.1.1")
-_SERVICES = ("autoscaling", "ec2", "monitoring")
+_SERVICES = ("autoscaling", "ec2", "monitoring", "secretsmanager")
 _NAMES = (f"*.{REGION}.amazonaws.com", f"*.s3.{REGION}.amazonaws.com")
 
 _SECTIONS = """\

@@ -27,7 +27,7 @@ _LINE = re.compile(r"(?<=\n)|(?<=\\n)")
 # What stands after one of these names, if Terraform does not fill it in.
 _SECRET = re.compile(
     r"""(?i)(?:(?:password|passwd|secret|credential|encrypt|private_?key|token)\w*[\\"']*\s*[:=]|"""
-    r"""stats:)[\s\\"']*(?!true|false|required)[a-z0-9+/]{8,}"""
+    r"""stats:)[\s\\"']*(?!true|false|required|getsecretvalue|settings|provider|description)[a-z0-9+/]{8,}"""
 )
 _PRIVATE = re.compile(
     r"PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\b(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9+/]{22}=)="

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from crossgate.boot.cloud_init import render
 from crossgate.boot.document import Document, unit_path
 from crossgate.boot.script import BOOT_SCRIPT
 from crossgate.clouds.aws import machines as aws_machines
+from crossgate.clouds.aws import secrets as aws_secrets
 from crossgate.clouds.openstack import group as openstack_group
 from crossgate.clouds.openstack import machines as openstack_machines
 from crossgate.discovery.consul.programs.consul_tokens import Secret
@@ -55,12 +57,14 @@ class Built:
 
     Attributes:
         documents: what each cloud was asked to give to its machines, by cloud and name.
+        sent: what is left of it in user data, where machines fetch the rest.
         json: what synthesis wrote.
         known: a value for each thing that only Terraform knows.
 
     """
 
     documents: dict[tuple[str, str], Document] = field(default_factory=dict)
+    sent: dict[tuple[str, str], Document] = field(default_factory=dict)
     json: dict[str, Any] = field(default_factory=dict)
     known: dict[Reference, str] = field(default_factory=dict)
 
@@ -80,8 +84,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             (openstack_machines, "fixed"),
         ):
             patch.setattr(module, function, _listening(getattr(module, function), found))
+        patch.setattr(aws_secrets, "kept", _apart(aws_secrets.kept, found))
         stack = GatewayStack(app, "gateway")
-    references = {r for d in found.documents.values() for r in render(d).references()}
+    written = [*found.documents.values(), *found.sent.values()]
+    references = {r for d in written for r in render(d).references()}
     # The engine says in an output what stands behind a token.
     outputs = {r: TerraformOutput(stack, f"o{n}", value=r.token) for n, r in enumerate(references)}
     app.synth()
@@ -98,6 +104,15 @@ def _listening(build: Any, found: Built) -> Any:
         return build(cloud, scope, spec)
 
     return listening
+
+
+def _apart(keep: Any, found: Built) -> Any:
+    def keeping(cloud: Any, scope: Any, spec: Any) -> Any:
+        kept = keep(cloud, scope, spec)
+        found.sent[cloud.name, spec.name] = kept.document
+        return kept
+
+    return keeping
 
 
 def value(expression: str) -> str:
@@ -157,11 +172,18 @@ def consul_address() -> Iterator[str]:
         yield consul.address
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder with a short name: a socket's path has 97 letters at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.mark.live
 @pytest.mark.root
 @pytest.mark.parametrize("machine", BALANCERS, ids="/".join)
 def test_haproxy_accepts_what_consul_template_makes_of_two_servers(
-    built, consul_address, tmp_path, machine
+    built, consul_address, tmp_path, home, machine
 ):
     files = {
         file.path: Text.of(file.text).sample(known=built.known)
@@ -179,7 +201,7 @@ def test_haproxy_accepts_what_consul_template_makes_of_two_servers(
     )
     servers = re.findall(r"^ +server (?!own )\S+ (\S+)", text, re.MULTILINE)
     assert servers == ["10.20.0.1:9190", "10.20.0.2:9190"]
-    config = _at_home(text, files, tmp_path / "machine")
+    config = _at_home(text, files, home)
     done = subprocess.run(
         [program("haproxy"), "-c", "-dW", "-V", "-f", config],
         check=False,
@@ -223,16 +245,33 @@ def test_a_machine_receives_its_document_byte_for_byte(built, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     received = json.loads(done.stdout)
-    assert sorted(expressions) == MACHINES
+    secrets = [(cloud, f"{name}_secret") for cloud, name in built.sent]
+    assert sorted(expressions) == sorted([*MACHINES, *secrets])
     for (cloud, name), document in built.documents.items():
+        sent = built.sent.get((cloud, name), document)
         got = _unpacked(received[f"{cloud}_{name}"]["value"])
-        assert got == render(document).sample(known=built.known), name
+        assert got == render(sent).sample(known=built.known), name
+        if sent is not document:
+            files = json.loads(received[f"{cloud}_{name}_secret"]["value"])
+            here = {file.path for _, file in sent.written()}
+            assert files == {
+                file.path: Text.of(file.text).sample(known=built.known)
+                for _, file in document.written()
+                if file.path not in here
+            }
 
 
 def _given(resources: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield what each kind of machine is given, as an expression, by cloud and name."""
     for block in resources["aws_launch_template"].values():
         yield ("aws", block["name"]), block["user_data"]
+    for block in resources["aws_secretsmanager_secret_version"].values():
+        (of,) = (
+            secret["name"]
+            for key, secret in resources["aws_secretsmanager_secret"].items()
+            if f".{key}." in block["secret_id"]
+        )
+        yield ("aws", f"{of.removesuffix('-aws')}_secret"), block["secret_string"]
     for block in resources["openstack_compute_instance_v2"].values():
         yield ("nova", block["name"].rpartition("-")[0]), block["user_data"]
     for block in resources["openstack_orchestration_stack_v1"].values():

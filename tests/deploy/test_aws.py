@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from crossgate.cli import following
 from crossgate.cli.app import run
@@ -96,6 +97,21 @@ def ingress(deployed: OnAws, name: str) -> set[tuple[str, int, int, str]]:
 
 def user_data(deployed: OnAws, name: str) -> str:
     return gzip.decompress(base64.b64decode(template(deployed, name)["UserData"])).decode()
+
+
+def fetched(deployed: OnAws, name: str) -> str:
+    """Return the files that hold secrets, as a machine fetches them: those of its version."""
+    settings = next(
+        yaml.safe_load(one["content"])
+        for one in yaml.safe_load(user_data(deployed, name))["write_files"]
+        if one["path"] == "/etc/crossgate/secrets.json"
+    )
+    answer = deployed.aws.client("secretsmanager").get_secret_value(
+        SecretId=settings["secret"], VersionId=settings["version"]
+    )
+    files = json.loads(answer["SecretString"])
+    assert sorted(files) == sorted(settings["files"])
+    return "\n".join(files.values())
 
 
 def state(deployed: OnAws) -> dict[str, object]:
@@ -260,8 +276,8 @@ def test_the_template_holds_the_exact_user_data(deployed, name):
 
 def test_the_gossip_key_is_on_the_machines_and_not_in_the_json(deployed):
     (key,) = (v["base64"] for v in state(deployed).values() if "base64" in v)
-    assert key in user_data(deployed, CONSUL)
-    assert key in user_data(deployed, API)
+    assert key in fetched(deployed, CONSUL)
+    assert key in fetched(deployed, API)
     assert key not in json.dumps(deployed.json)
 
 
@@ -271,7 +287,7 @@ def test_logins_of_figures_are_on_the_machines_and_not_in_the_json(deployed):
         for address, values in state(deployed).items()
         if re.search(r"_(metrics|stats)_\w+$", address) and "result" in values
     }
-    on = [{one for one in passwords if one in user_data(deployed, name)} for name in (EDGE, CONSUL)]
+    on = [{one for one in passwords if one in fetched(deployed, name)} for name in (EDGE, CONSUL)]
     assert [len(found) for found in on] == [1, 1]
     assert on[0] | on[1] == passwords
     assert not [one for one in passwords if one in json.dumps(deployed.json)]
@@ -279,7 +295,7 @@ def test_logins_of_figures_are_on_the_machines_and_not_in_the_json(deployed):
 
 def test_what_tokens_are_worked_out_from_is_on_the_servers_alone(deployed):
     (secret,) = (v["result"] for a, v in state(deployed).items() if "_tokens-1_" in a)
-    written = {name: user_data(deployed, name) for name in (CONSUL, EDGE, API)}
+    written = {name: fetched(deployed, name) for name in (CONSUL, EDGE, API)}
     assert [name for name, text in written.items() if secret in text] == [CONSUL]
     made = Secret(1, secret)
     for role, names in {
@@ -301,10 +317,22 @@ def test_keys_of_certificates_are_on_the_servers_alone(deployed):
         if address.startswith("tls_private_key.")
     }
     assert len(keys) == 2
-    written = {name: user_data(deployed, name) for name in (CONSUL, EDGE, API)}
+    written = {name: fetched(deployed, name) for name in (CONSUL, EDGE, API)}
     where = {a: [n for n, text in written.items() if key in text] for a, key in keys.items()}
     assert sorted(where.values()) == [[], [CONSUL]]  # the authority's is nowhere
     assert not [key for key in keys.values() if key in json.dumps(deployed.json)]
+
+
+def test_no_secret_is_in_user_data(deployed):
+    values = state(deployed)
+    secrets = {v["result"] for v in values.values() if "result" in v}
+    secrets |= {v["base64"] for v in values.values() if "base64" in v}
+    secrets |= {
+        v["private_key_pem"].splitlines()[1] for v in values.values() if "private_key_pem" in v
+    }
+    for name in (API, CONSUL, EDGE):
+        text = user_data(deployed, name)
+        assert not [one for one in secrets if one in text]
 
 
 def test_members_gossip_with_members_only(deployed):
@@ -353,7 +381,12 @@ def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, mo
     ]
     asked = [statement["Action"] for policy in policies for statement in policy["Statement"]]
     actions = {one for some in asked for one in ([some] if isinstance(some, str) else some)}
-    assert actions == {"ec2:DescribeInstances", *SESSIONS, *more}
+    assert actions == {
+        "ec2:DescribeInstances",
+        "secretsmanager:GetSecretValue",
+        *SESSIONS,
+        *more,
+    }
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
 
 

@@ -34,9 +34,9 @@ def test_is_refused_by_name_before_there_is_a_launch_template(
         root_device="/dev/xvda",
     )
     consul = ConsulServers(stack, "consul", clouds=[cloud])
-    api = Service(
-        name="api", port=9000, command=["/usr/bin/api"], files=[ServiceFile("/etc/api.key", LONG)]
-    )
+    # All may read it: otherwise it would be fetched as a secret.
+    known = ServiceFile("/etc/api.list", LONG, mode=0o644)
+    api = Service(name="api", port=9000, command=["/usr/bin/api"], files=[known])
     AutoScalingGroup(stack, "api", clouds=[cloud], service=api, discovery=consul)
     (name,) = (name for name in synth()["resource"]["aws_launch_template"] if "api" in name)
     folder = tmp_path / "cdktf.out" / "stacks" / "test"

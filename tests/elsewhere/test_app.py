@@ -54,14 +54,12 @@ def test_their_network_is_where_our_machines_are(made):
     assert "data" not in made
 
 
-def test_their_secrets_are_in_our_machines_files(made):
+def test_their_secrets_are_in_the_files_that_our_machines_fetch(made):
     values = {value: name for name, value in made["locals"].items()}
-    _, template = only(made["resource"]["aws_launch_template"])
-    (document,) = (
-        text for name, text in made["locals"].items() if f"(local.{name})" in template["user_data"]
-    )
+    _, version = only(made["resource"]["aws_secretsmanager_secret_version"])
+    files = made["locals"][version["secret_string"].removeprefix("${local.").removesuffix("}")]
     for theirs in ("${random_password.database-password.result}", "${random_pet.name.id}"):
-        assert f"${{local.{values[theirs]}}}" in document
+        assert f"${{local.{values[theirs]}}}" in files
 
 
 def test_our_group_is_in_their_output_and_in_their_resources(made):

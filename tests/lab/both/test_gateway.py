@@ -202,19 +202,20 @@ def heal(clouds: Clouds, lost: str, size: int = 2) -> None:
 
     Heat lets the lost one go when the other one has said that it is ready.
     """
-    known = clouds.places[NOVA].instances
-    gone, before = known[lost].id, {one.id for one in known.values()}
+    gone = clouds.places[NOVA].instances[lost].id
+    kept = set(services(clouds).values()) - {gone}
+    now: dict[str, str] = {}
 
     def healed() -> bool:
+        nonlocal now
         clouds.catch_up(NOVA)
-        there = set(services(clouds).values())
-        return gone not in there and len(there) == size
+        now = services(clouds)
+        return gone not in now.values() and len(now) == size
 
     until(healed, seconds=240, what=f"another stands in for {lost}")
+    assert kept < set(now.values()), f"{lost} was dead, no other:\n{last_words(clouds)}"
     # A name that is free is given again.
-    fresh = [name for name, one in known.items() if one.id not in before]
-    assert len(fresh) == 1, f"{lost} alone was dead, and {fresh} came:\n{last_words(clouds)}"
-    (name,) = fresh
+    (name,) = (name for name, one in now.items() if one not in kept)
     (address,) = clouds.places[NOVA].addresses
     until(lambda: who_serves(clouds, address) == name, seconds=60, what=f"{name} serves")
     # Until Heat has heard that it is ready the keeper looks at nobody else.

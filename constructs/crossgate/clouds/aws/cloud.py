@@ -21,6 +21,7 @@ from crossgate.clouds.aws import (
     machines,
     mixture,
     scaling,
+    secrets,
     sessions,
     warm_pool,
 )
@@ -198,7 +199,9 @@ class AwsCloud(Construct):
         else:
             found += archive.refusals(spec)
         spec = self._alike(spec) if isinstance(spec, GroupSpec) else self._known(spec)
-        too_long = cloud_init.refusal(spec.document, limit=limits.USER_DATA_BYTES, compressed=True)
+        found += secrets.refusals(spec.document)
+        document = secrets.outline(self, spec.document)
+        too_long = cloud_init.refusal(document, limit=limits.USER_DATA_BYTES, compressed=True)
         return [*found, too_long] if too_long else found
 
     def instance_types(self, spec: GroupSpec | MachinesSpec) -> tuple[str, ...]:

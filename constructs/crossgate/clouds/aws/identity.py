@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.aws import archive, health, keeper, lifecycle, sessions
+from crossgate.clouds.aws import archive, health, keeper, lifecycle, secrets, sessions
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile, IamRole, IamRolePolicy
 from crossgate.clouds.aws.limits import ROLE_NAME, ROLE_POLICIES
 from crossgate.clouds.aws.partition import partition
@@ -75,12 +75,22 @@ def _granted(spec: GroupSpec | MachinesSpec) -> Text:
 
 
 def instance_profile(
-    cloud: AwsCloud, scope: Construct, spec: GroupSpec | MachinesSpec
+    cloud: AwsCloud,
+    scope: Construct,
+    spec: GroupSpec | MachinesSpec,
+    secret: str | None = None,
 ) -> IamInstanceProfile:
     """Make the role of the machines and its profile, with the least rights.
 
     No right names a resource that comes after the machines: Terraform waits for these, and they for
     their rights.
+
+    Args:
+        cloud: where they are.
+        scope: whose role it is.
+        spec: the machines.
+        secret: name of what they fetch when they start; default None: nothing.
+
     """
     name = cloud.names.take(
         "IAM role",
@@ -104,7 +114,7 @@ def instance_profile(
             policy=policy,
             provider=cloud.provider,
         )
-        for key, called, policy in _own(cloud, spec)
+        for key, called, policy in _own(cloud, spec, secret)
     ]
     if isinstance(spec, MachinesSpec) and spec.archive:
         rights = archive.rights(cloud, spec.archive)
@@ -123,8 +133,12 @@ def instance_profile(
     )
 
 
-def _own(cloud: AwsCloud, spec: GroupSpec | MachinesSpec) -> Iterator[tuple[str, str, str]]:
+def _own(
+    cloud: AwsCloud, spec: GroupSpec | MachinesSpec, secret: str | None
+) -> Iterator[tuple[str, str, str]]:
     """Yield what the machines themselves need: a construct's id, a policy's name and the policy."""
+    if secret is not None:
+        yield "own-secret", "own-secret", secrets.rights(cloud, secret)
     if any(isinstance(join, Tagged) for join in spec.joins):
         yield "describe", "describe-instances", _DESCRIBE
     if isinstance(spec, MachinesSpec) and keeper.keeps(cloud, spec):

@@ -38,6 +38,12 @@ ROLE_POLICIES = 10_240
 BUCKET_PREFIX = 37
 """Beginning of a bucket's name: 63 (S3 guide, "Bucket naming rules") but for Terraform's ending."""
 
+SECRET_BYTES = 65_536
+"""Of a secret's value (Secrets Manager guide, "Quotas")."""
+
+SECRET_NAME = 512 - 7
+"""Letters of a secret's name, to which AWS puts seven in its ARN (CreateSecret, `Name`)."""
+
 GROUP_NAME = 255
 """Auto Scaling group and security group names."""
 

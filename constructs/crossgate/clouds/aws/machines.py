@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
-from crossgate.clouds.aws import lifecycle, limits, mixture, warm_pool
+from crossgate.clouds.aws import lifecycle, limits, mixture, secrets, warm_pool
 from crossgate.clouds.aws.bindings.autoscaling import AutoscalingGroup, AutoscalingSchedule
 from crossgate.clouds.aws.bindings.compute import LaunchTemplate
 from crossgate.clouds.aws.bindings.iam import IamInstanceProfile
@@ -113,8 +113,9 @@ class _Group:
         self._spec = spec
         self._tags = {"Name": spec.name, **cloud.tags, **spec.tags, **(more_tags or {})}
         self._types = cloud.instance_types(spec)
-        self._profile = instance_profile(cloud, scope, spec)
-        self._document = local_text(scope, "document", cloud_init.render(spec.document))
+        kept = secrets.kept(cloud, scope, spec)
+        self._profile = instance_profile(cloud, scope, spec, kept.secret)
+        self._document = local_text(scope, "document", cloud_init.render(kept.document))
         first, *others = spec.machine.architectures
         self._templates = {first: self._launch_template(first)} | {
             other: self._launch_template(other, f"-{other}") for other in others
@@ -265,15 +266,14 @@ class _Group:
                 {"resource_type": kind, "tags": self._tags} for kind in ("instance", "volume")
             ],
             tags={"Name": spec.name, **spec.tags},
-            # Before there is a certificate or a key, its room is an estimate.
+            # What only Terraform knows has taken an estimated room until now.
             lifecycle={
                 "precondition": [
                     {
                         "condition": f"${{length({user_data}) <= {limits.USER_DATA_LETTERS}}}",
                         "error_message": f"The boot document of {path_of(self._scope)} takes more "
-                        f"than the {limits.USER_DATA_BYTES:,} bytes that EC2 accepts. Certificates "
-                        "and keys of ECDSA take less than those of RSA; fetch large files when the "
-                        "machine starts instead.",
+                        f"than the {limits.USER_DATA_BYTES:,} bytes that EC2 accepts. Fetch large "
+                        "files when the machine starts instead.",
                     }
                 ]
             },
