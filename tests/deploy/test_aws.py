@@ -383,6 +383,7 @@ def test_machines_may_describe_machines_and_do_what_is_theirs(deployed, name, mo
     actions = {one for some in asked for one in ([some] if isinstance(some, str) else some)}
     assert actions == {
         "ec2:DescribeInstances",
+        "kms:Decrypt",
         "secretsmanager:GetSecretValue",
         *SESSIONS,
         *more,

@@ -107,6 +107,20 @@ def test_the_key_of_the_disks_is_that_of_the_secrets(made) -> None:
     assert {secret["kms_key_id"] for secret in secrets.values()} == {key}
 
 
+def test_a_machine_may_use_a_key_for_its_own_secret_alone(made) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:alias/gateway"
+    policies = made(machines=AwsMachines(disk_key=key))["resource"]["aws_iam_role_policy"]
+    found = []
+    for policy in policies.values():
+        read, *uses = json.loads(policy["policy"])["Statement"]
+        for use in uses:
+            if use["Action"] == "kms:Decrypt":
+                used = use["Condition"]["StringLike"]
+                assert used["kms:EncryptionContext:SecretARN"] == read["Resource"]
+                found.append(used["kms:ViaService"])
+    assert found == ["secretsmanager.us-east-1.amazonaws.com*"] * 3
+
+
 def test_every_block_conforms(made) -> None:
     assert nonconforming(made(tags={"team": "gateway"}), schemas()) == []
 

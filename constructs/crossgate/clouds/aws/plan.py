@@ -63,8 +63,8 @@ class MachinesPlan:
     """What all machines of one cloud have.
 
     Attributes:
-        disk_key: ARN of the KMS key, or of an alias of one, that encrypts the disks; default: the
-            account's own key for EBS.
+        disk_key: ARN of the KMS key, or of an alias of one, that encrypts the disks and the
+            machines' secrets; default: the account's own keys.
         detailed_monitoring: whether EC2 tells CloudWatch its figures every minute.
         session_access: whether people get a shell by Session Manager.
 

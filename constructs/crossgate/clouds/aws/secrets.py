@@ -121,15 +121,30 @@ def rights(cloud: AwsCloud, name: str) -> str:
     """Return the policy that lets a machine read its own secret.
 
     AWS ends an ARN with a hyphen and six letters of its own (Secrets Manager guide, "Permissions
-    policy examples").
+    policy examples"). A key of the account's own is used for that secret alone, whichever key it
+    is: a policy cannot name one by its alias (Secrets Manager guide, "Permissions for the KMS
+    key").
     """
-    secret = f"secretsmanager:{cloud.region}:*:secret:{name}-??????"
-    statement = {
-        "Effect": "Allow",
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": f"arn:{partition(cloud.region)}:{secret}",
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    place = f"arn:{partition(cloud.region)}"
+    secret = f"{place}:secretsmanager:{cloud.region}:*:secret:{name}-??????"
+    statements: list[dict[str, object]] = [
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
+    ]
+    if cloud.settings.disk_key:
+        used = {
+            "kms:EncryptionContext:SecretARN": secret,
+            # In China it ends in ".cn".
+            "kms:ViaService": f"secretsmanager.{cloud.region}.amazonaws.com*",
+        }
+        statements.append(
+            {
+                "Effect": "Allow",
+                "Action": "kms:Decrypt",
+                "Resource": f"{place}:kms:{cloud.region}:*:key/*",
+                "Condition": {"StringLike": used},
+            }
+        )
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def _held(document: Document) -> Sequence[File]:

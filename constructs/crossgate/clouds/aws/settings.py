@@ -19,9 +19,10 @@ class AwsMachines:
     """What all machines of one cloud have.
 
     Attributes:
-        disk_key: ARN of the KMS key, or of an alias of one, that encrypts the disks; a literal or
-            a token. Default None: the account's own key for EBS. The key's policy must let the
-            role AWSServiceRoleForAutoScaling use it, else no machine starts.
+        disk_key: ARN of the KMS key, or of an alias of one, that encrypts the disks and the
+            machines' secrets; a literal or a token. Default None: the account's own keys for EBS
+            and Secrets Manager. The key's policy must let the role AWSServiceRoleForAutoScaling
+            use it and let IAM say who else may, else no machine starts.
         detailed_monitoring: whether EC2 tells CloudWatch its figures every minute instead of every
             five, which AWS charges for; scaling on cpu hears of load sooner. Default False.
         session_access: whether people get a shell by Session Manager, without SSH, an open port or
