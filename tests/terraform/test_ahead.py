@@ -21,7 +21,7 @@ ENGINES = ["cdktf", "cdktn"]
 COUNT = """
 import os, subprocess
 def nodes():
-    table = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True)
+    table = subprocess.run(["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True)
     rows = [line.split(None, 2) for line in table.stdout.splitlines()]
     below = {str(os.getpid())}
     for _ in range(3):
