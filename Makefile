@@ -53,7 +53,7 @@ unit: setup ## run the quick tests, which need nothing but Python
 test: setup tools lint ## run everything: lint and all the tests, against the real programs
 	@$(RUN) -m lab.control_plane install
 	$(RUN) -m pytest -p tools.no_skips -n 2 -m "$(QUICK)"
-	$(RUN) -m pytest -p tools.no_skips --durations=15 -n 2 --dist loadfile -m "not ($(QUICK)) and not ($(ALONE))"
+	$(RUN) -m pytest -p tools.no_skips --durations=15 -n 2 --dist loadfile --no-loadscope-reorder -m "not ($(QUICK)) and not ($(ALONE))"
 	$(RUN) -m pytest -p tools.no_skips --durations=15 -m "$(ALONE)"
 
 lint: setup ## check style, types, layers and layout

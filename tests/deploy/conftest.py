@@ -33,7 +33,8 @@ class OnAws:
         return self.stack.terraform(*arguments)
 
 
-@pytest.fixture(scope="session")
+# Of each file its own: files run in any order, and one destroys what is deployed.
+@pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with Emulator(tmp_path_factory.mktemp("moto")) as emulator:
         yield emulator.account
@@ -46,7 +47,7 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         yield emulator.account
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployed(aws: Account, tmp_path_factory: pytest.TempPathFactory) -> OnAws:
     make_image(aws, "gateway-image-1")
     folder = tmp_path_factory.mktemp("deploy")
