@@ -27,7 +27,8 @@ from crossgate.model.text import Text
 from crossgate.specs import GroupSpec, MachinesSpec
 
 LOST = "Consul answers 500: Raft leader not found in server lookup mapping"
-NAMES = st.from_regex(r"api-[a-z0-9-]{0,20}[a-z0-9]", fullmatch=True)
+# With a digit at the end, as no system service or user has, whose names a service may not have.
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}[0-9]", fullmatch=True)
 
 
 def rules(role):
