@@ -4,15 +4,12 @@
   with a certificate of the lab's own authority, lead to moto.
 - 169.254.169.254 leads to `lab.metadata`, with the address of the machine that asks.
 
-A network load balancer is an `Edge`, and has an address of the lab for each of its fixed ones:
-moto's are in 127.0.0.0/8, to which no other machine can connect. No machine is told of any of it
-by its user data.
+A network load balancer is an `Edge`. No machine is told of any of it by its user data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +24,10 @@ from tools.toolbox import VENV_BIN
 
 if TYPE_CHECKING:
     from lab.aws import Account
-    from lab.received import Entrance
 
 ENDPOINT = "198.18.0.1"
 """Where the API answers: of the range for tests of networks (RFC 2544), which nothing else uses."""
 
-_FIRST_BALANCER = IPv4Address("198.18.1.1")
 _SERVICES = ("autoscaling", "ec2", "monitoring", "secretsmanager")
 _NAMES = (f"*.{REGION}.amazonaws.com", f"*.s3.{REGION}.amazonaws.com")
 
@@ -136,9 +131,3 @@ class AwsAround(Edge):
             f"/etc/ssl/certs/{output(*asked).strip()}.0": authority,
             "/etc/ssl/certs/ca-certificates.crt": authority,
         }
-
-
-def reachable(found: Sequence[Entrance]) -> dict[str, str]:
-    """Return where the lab's clients find the fixed addresses of network load balancers."""
-    own = [address for entrance in found for address in entrance.addresses]
-    return {address: str(_FIRST_BALANCER + number) for number, address in enumerate(own)}

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from lab import aws_machines, cgroup, openstack
 from lab.aws import REGION, Account, Emulator, put_object
-from lab.aws_edge import AwsAround, reachable
+from lab.aws_edge import AwsAround
 from lab.control_plane.places import PUBLIC
 from lab.deploy import Deployed, deploy
 from lab.edge import Edge
 from lab.received import Instance, short_names
 from lab.registry import HOME, Order
 from lab.thrift.bundle import build
-from stacks.lab import AWS, NOVA
+from stacks.lab import AWS, NOVA, PORT
 from tools.toolbox import ToolError
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ class Place:
     @property
     def addresses(self) -> Sequence[str]:
         """Where clients connect."""
-        return [a for entrance in self.edge.entrances for a in self.edge.addresses_of(entrance)]
+        return [address for entrance in self.edge.entrances for address in entrance.addresses]
+
+    @property
+    def entries(self) -> Sequence[str]:
+        """Where clients connect, `host:port`; beside it the balancers of other clouds do."""
+        return [f"{address}:{PORT}" for address in self.addresses]
 
 
 @dataclass
@@ -119,9 +124,7 @@ class Clouds:
             self.change(version)
         with self._phase("load balancers"):
             found = aws_machines.entrances(self.account)
-            edge = Edge(
-                found, router, self._folder / AWS, addresses=reachable(found), groups=groups
-            )
+            edge = Edge(found, router, self._folder / AWS, groups=groups)
             self.places[AWS].edge = self._stack.enter_context(edge)
             if self.project is not None:
                 led = openstack.entrances(self.project)

@@ -10,13 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from lab.events import faults_of, modes_of
 from lab.lab import Lab
 from lab.load import Mode  # noqa: TC001  (typer reads annotations)
 from lab.results import Result  # noqa: TC001  (as above)
 from lab.running import Running
 from lab.soak import soak as soaked
 from lab.targets import judge
-from lab.trial import Trial, faults_of, modes_of
+from lab.trial import Trial
 from tools.toolbox import BOX, ToolError
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,7 +39,7 @@ def trial(
     """Break the gateway under load, one way after the other, and compare with the targets."""
     attempt = Trial(gateway=Running.of(Lab.open()), folder=raw, longest=longest)
     results = []
-    for key in faults or faults_of(attempt.gateway.site(site)):
+    for key in faults or faults_of(attempt.gateway, attempt.gateway.site(site)):
         for one in (mode,) if mode else modes_of(key):
             with console.status(f"{key}, {one} connections ..."):
                 results.append(attempt.run(key, mode=one, retries=retries, site=site))

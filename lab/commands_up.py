@@ -103,12 +103,7 @@ def _site(place: Place, there: Collection[str]) -> Site:
 
     return Site(
         name=place.name,
-        entries=[
-            f"{address}:{listening.port}"
-            for entrance in place.edge.entrances
-            for address in place.edge.addresses_of(entrance)
-            for listening in entrance.listening
-        ],
+        entries=place.entries,
         services=named("api"),
         servers=named("disc"),
         balancers=named("edge"),

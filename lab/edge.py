@@ -11,7 +11,7 @@ do.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,6 @@ class Edge(Daemon):
         entrances: what they are.
         namespace: name of the router's network namespace, below /run/netns.
         folder: for its files; made when it is absent.
-        addresses: where the lab's clients find each address of an entrance; default: there.
         more: sections of the configuration that the cloud needs beside; default none.
         own: addresses that the router has for these; default none.
         groups: files by which it joins control groups; default none.
@@ -64,7 +63,6 @@ class Edge(Daemon):
         namespace: str,
         folder: Path,
         *,
-        addresses: Mapping[str, str] | None = None,
         more: Sequence[str] = (),
         own: Sequence[str] = (),
         groups: Sequence[Path] = (),
@@ -72,7 +70,6 @@ class Edge(Daemon):
         folder.mkdir(parents=True, exist_ok=True)
         self.entrances = entrances
         self._namespace = namespace
-        self._addresses = dict(addresses or {})
         self._socket = folder / "edge.sock"
         listens = [
             self._listen(entrance, listening)
@@ -82,7 +79,7 @@ class Edge(Daemon):
         path = folder / "edge.cfg"
         head = _HEAD.format(socket=self._socket)
         path.write_text("\n".join([head, *more, *listens]), encoding="utf-8")
-        named = [a for entrance in entrances for a in self.addresses_of(entrance)]
+        named = [address for entrance in entrances for address in entrance.addresses]
         self._answered = [*own, *named]
         command = (program("haproxy"), "-db", "-f", path)
         self._answer("add")
@@ -93,10 +90,6 @@ class Edge(Daemon):
         """End it, and let the router answer no more."""
         super().stop()
         self._answer("del")
-
-    def addresses_of(self, entrance: Entrance) -> list[str]:
-        """Return where the lab's clients find an entrance."""
-        return [self._addresses.get(address, address) for address in entrance.addresses]
 
     def fit(self) -> dict[str, bool]:
         """Return which targets are fit, by `entrance:port/target`."""
@@ -119,7 +112,7 @@ class Edge(Daemon):
         every = f"inter {health.every.total_seconds():.0f}s"
         return "\n".join([
             f"listen {entrance.name}:{listening.port}",
-            *(f"    bind {a}:{listening.port} {inside}" for a in self.addresses_of(entrance)),
+            *(f"    bind {a}:{listening.port} {inside}" for a in entrance.addresses),
             "    balance random",
             "    retries 0",
             f"    timeout client {_IDLE}",

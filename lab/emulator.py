@@ -8,6 +8,8 @@
 - It never creates a load balancer twice: a request that fails within moto is sent again by the
   provider; what had been made before it failed is then there twice, where AWS would have given back
   the first. It does not forget their fixed addresses either.
+- Fixed addresses are of a range that a lab can route, where moto's are in 127.0.0.0/8: machines
+  of another cloud are told to connect to them.
 - It leaves the machine types of a group as they are when an update says nothing of them.
 - It ends machines that are too many once their protection is taken away.
 - It takes the answers to lifecycle hooks, which moto only keeps: with `--hooks` a new machine waits
@@ -21,12 +23,15 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from ipaddress import IPv4Address
+from itertools import count
 from threading import Lock
+from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
-from moto.ec2.models import EC2Backend
+from moto.ec2.models import EC2Backend, elastic_ip_addresses
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.utils import parse_user_data
 from moto.elbv2.models import AvailabilityZone, ELBv2Backend, FakeLoadBalancer
@@ -45,6 +50,9 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _ANSWERS = 1000
 """So many are kept for requests that come again."""
+
+_FIRST_ADDRESS = IPv4Address("198.18.1.1")
+"""Of the range for tests of networks (RFC 2544), which nothing else uses."""
 
 _FIRST = "attempt=1"
 _REFUSED = "300"
@@ -202,7 +210,9 @@ def main(port: int, *, hooks: bool = False) -> None:
     """Serve on a port of the loopback address until the process is ended."""
     protect = AutoScalingBackend.set_instance_protection
     launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
-    ours: list[tuple[type, str, object]] = [
+    addresses = map(str, map(_FIRST_ADDRESS.__add__, count()))
+    ours: list[tuple[type | ModuleType, str, object]] = [
+        (elastic_ip_addresses, "random_ip", lambda: next(addresses)),
         (ELBv2Backend, "create_load_balancer", create_once(ELBv2Backend.create_load_balancer)),
         (EC2Backend, "create_launch_template", without_own_tags(EC2Backend.create_launch_template)),
         (LaunchTemplate, "create_version", with_user_data(LaunchTemplate.create_version)),

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.calls import Failure, Raw
-from lab.trial import FAULTS, load_of_clients
+from lab.events import FAULTS
+from lab.trial import load_of_clients
 
 if TYPE_CHECKING:
     from lab.running import Running

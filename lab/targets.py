@@ -102,6 +102,14 @@ TARGETS: Mapping[str, Target] = {
             why="for clients that know an entry of each cloud and give a call one second; what is "
             "cut off answers nothing, so a client learns of it by its own patience alone",
         ),
+        Target(
+            key="services-gone",
+            event="all machines of the service in a cloud gone",
+            allowed=Allowed.STUCK,
+            gap=1.0,
+            why="balancers lead on to the other cloud when their checks have failed; who connects "
+            "before that meets machines that refuse",
+        ),
         Target(key="joins", event="new service machine joins", first_call=1.5),
         Target(
             key="replaced",

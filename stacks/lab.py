@@ -51,6 +51,9 @@ UNFIT = Health(grace=timedelta(seconds=150), unfit=timedelta(seconds=45))
 QUICK = InstanceRefresh(warmup=timedelta(seconds=5))
 """Long enough to look at a machine that has said that it is ready."""
 
+PORT = 9000
+"""Where they connect."""
+
 CLIENTS = "10.99.0.0/24"
 """Where the lab's clients are."""
 
@@ -128,5 +131,5 @@ class LabStack(TerraformStack):
                     scaling=[CONNECTIONS],
                 )
             ],
-            listeners=[Listener(port=9000, to=api, allow_from=[CLIENTS])],
+            listeners=[Listener(port=PORT, to=api, allow_from=[CLIENTS])],
         )

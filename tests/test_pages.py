@@ -16,6 +16,7 @@ PAGES = [
     ROOT / "docs" / "checks.md",
     ROOT / "docs" / "listeners.md",
     ROOT / "docs" / "snapshots.md",
+    ROOT / "docs" / "spill-over.md",
     ROOT / "docs" / "watching.md",
 ]
 IMPORTS = "from datetime import time, timedelta\nfrom crossgate import *\n"

@@ -77,6 +77,7 @@ PUBLIC = [
     "Service",
     "ServiceFile",
     "Snapshots",
+    "SpillOver",
     "Spot",
     "Step",
     "Steps",

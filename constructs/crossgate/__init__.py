@@ -39,7 +39,7 @@ from crossgate.model.tls import Certificate, Tls
 from crossgate.model.warm_pool import WarmPool
 
 # isort: split
-from crossgate.balancers.haproxy import HAProxyNodes, Seen
+from crossgate.balancers.haproxy import HAProxyNodes, Seen, SpillOver
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
 from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.inhouse import Host, InHouse
@@ -124,6 +124,7 @@ __all__ = [
     "Service",
     "ServiceFile",
     "Snapshots",
+    "SpillOver",
     "Spot",
     "Step",
     "Steps",

@@ -65,6 +65,9 @@ class Entry(Protocol):
     def allow(self, source: IPv4Network, port: int) -> None:
         """Let an address range reach one port of the entry."""
 
+    def allow_cloud(self, other: Cloud, port: int) -> None:
+        """Let the machines of another cloud reach one port of the entry, by its `ways_out`."""
+
 
 class Cloud(Protocol):
     """A place where machines run: one region of one provider, or a rack."""
@@ -76,6 +79,10 @@ class Cloud(Protocol):
     @property
     def network(self) -> IPv4Network | None:
         """The address range of its machines; None when only Terraform learns it."""
+
+    @property
+    def ways_out(self) -> Sequence[str]:
+        """By which addresses its machines reach others: ranges, or tokens; none: not known."""
 
     @property
     def needs_figures(self) -> bool:

@@ -191,6 +191,35 @@ def test_it_builds_an_entry_that_lets_ranges_in(cloud, stack, synth):
     synth()
 
 
+def test_its_entry_lets_another_cloud_in_by_its_ways_out(cloud, stack, synth):
+    other = NullCloud(stack, "other", ways_out=["203.0.113.77", "203.0.113.80/30"])
+    spec = machines(cloud, stack, count=2, name="test-edge")
+    entry = cloud.entry(
+        stack,
+        "entry",
+        EntrySpec(
+            name="test-edge",
+            ports=(9000, 19000),
+            health_port=8405,
+            health_path="/healthz",
+            reservation=spec.reservation,
+        ),
+    )
+    entry.allow_cloud(other, 19000)
+    entry.allow_cloud(other, 19000)
+    cloud.machines(stack, "nodes", replace(spec, entry=entry))
+    made = json.dumps(synth())
+    if isinstance(cloud, NullCloud):
+        assert entry.allowed_clouds == [(other, 19000)]
+    else:
+        assert "203.0.113.77" in made
+        assert "203.0.113.80/30" in made
+
+
+def test_it_says_by_which_addresses_its_machines_reach_others_or_that_nobody_knows(cloud):
+    assert all(isinstance(way, str) for way in cloud.ways_out)
+
+
 def test_it_writes_the_header_that_a_port_wants_or_refuses_it(cloud, stack, synth):
     spec = EntrySpec(
         name="test-edge",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Annotated, Literal
 
 import pydantic
 
 from crossgate.errors import ConfigError
-from crossgate.model.value import value
+from crossgate.model.text import Reference
+from crossgate.model.value import holds_token, value
 
 Port = Annotated[int, pydantic.Field(ge=1, le=65535)]
 """A TCP or UDP port, 1 to 65535."""
@@ -88,6 +90,48 @@ def ipv4_network(text: str, path: str) -> IPv4Network:
     raise ConfigError(
         "has bits set to the right of its prefix", path=path, got=text, want=f'"{near}"'
     )
+
+
+def as_range(way: str) -> str:
+    """Return one of a cloud's ways out as a range: tokens are of addresses."""
+    return f"{way}/32" if is_token(way) else way
+
+
+def is_token(way: str) -> bool:
+    """Return whether one of a cloud's ways out is known to Terraform alone."""
+    return way.startswith("${") and holds_token(way)
+
+
+def ways_out(given: Sequence[str], path: str) -> tuple[str, ...]:
+    """Return by which addresses a cloud's machines reach others: ranges, or tokens of addresses.
+
+    Raises:
+        ConfigError: one is no IPv4 address or range, is the world, or is no token of one address.
+
+    """
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ConfigError(
+            "must be a list, also of one address", path=path, got=given, want='["198.51.100.7"]'
+        )
+    return tuple(dict.fromkeys(_way_out(way, path) for way in given))
+
+
+def _way_out(way: object, path: str) -> str:
+    if isinstance(way, str) and is_token(way):
+        return Reference(way).token
+    if not isinstance(way, str) or holds_token(way):
+        raise ConfigError(
+            "is no address", path=path, got=way, want='text such as "198.51.100.7", or its token'
+        )
+    found = ipv4_network(way, path)
+    if is_world(found):
+        raise ConfigError(
+            "would let strangers in",
+            path=path,
+            got=way,
+            want="the addresses of the routers by which the machines reach others",
+        )
+    return str(found)
 
 
 def is_world(network: IPv4Network) -> bool:

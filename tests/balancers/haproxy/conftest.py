@@ -4,6 +4,7 @@ import contextlib
 import csv
 import importlib.util
 import io
+import os
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from crossgate import Construct
+    from crossgate.balancers.haproxy.spill import Elsewhere
     from crossgate.model.listener import Listener
     from crossgate.model.text import Reference
     from crossgate.specs import WatchedFile
@@ -45,24 +47,29 @@ def program(request: pytest.FixtureRequest) -> Path:
     return found
 
 
+def layout_in(folder: Path) -> Layout:
+    """Return places in a folder, with a login for the stats page."""
+    (folder / "login").write_text("stats:secret\n", encoding="utf-8")
+    (folder / "states").write_text("1\n", encoding="utf-8")
+    (folder / "empty").mkdir()
+    return Layout(
+        staged=str(folder / "staged.cfg"),
+        live=str(folder / "live.cfg"),
+        login=str(folder / "login"),
+        apply=str(folder / "apply"),
+        pages=str(folder / "page"),
+        tls=str(folder / "tls"),
+        process=str(folder / "process"),
+        states=str(folder / "states"),
+        chroot=str(folder / "empty"),
+        socket=str(folder / "admin.sock"),
+    )
+
+
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """Return places of this test's own, with a login for the stats page."""
-    (tmp_path / "login").write_text("stats:secret\n", encoding="utf-8")
-    (tmp_path / "states").write_text("1\n", encoding="utf-8")
-    (tmp_path / "empty").mkdir()
-    return Layout(
-        staged=str(tmp_path / "staged.cfg"),
-        live=str(tmp_path / "live.cfg"),
-        login=str(tmp_path / "login"),
-        apply=str(tmp_path / "apply"),
-        pages=str(tmp_path / "page"),
-        tls=str(tmp_path / "tls"),
-        process=str(tmp_path / "process"),
-        states=str(tmp_path / "states"),
-        chroot=str(tmp_path / "empty"),
-        socket=str(tmp_path / "admin.sock"),
-    )
+    """Return places of this test's own."""
+    return layout_in(tmp_path)
 
 
 def rendered(file: WatchedFile, servers: Mapping[str, Sequence[int]]) -> str:
@@ -109,7 +116,7 @@ def _free_port() -> Callable[[], int]:
 
 
 class HAProxy:
-    """A HAProxy that runs with a configuration of ours."""
+    """A HAProxy that runs with a configuration of ours, on all addresses or on one."""
 
     def __init__(
         self,
@@ -117,6 +124,9 @@ class HAProxy:
         layout: Layout,
         listeners: Sequence[Listener],
         servers: Mapping[str, Sequence[int]],
+        *,
+        address: str = "*",
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         write_pages(listeners, layout)
         self._program = program
@@ -132,9 +142,10 @@ class HAProxy:
                     proxied_health=self.proxied_health_port,
                 ),
                 cookie_key="keyOfTheTests",
+                elsewhere=elsewhere,
             ),
             servers,
-        )
+        ).replace("bind *:", f"bind {address}:")
 
     def __enter__(self) -> Self:
         config = Path(self._layout.live)
@@ -166,6 +177,20 @@ class HAProxy:
         self._process.communicate(timeout=20)
         Path(self._layout.socket).unlink(missing_ok=True)
 
+    def pause(self, seconds: float) -> None:
+        """Have it stand still for a while."""
+        # The worker: the process that was started watches over it alone.
+        said = self._said("show info")
+        (worker,) = (int(line[5:]) for line in said.splitlines() if line.startswith("Pid: "))
+        os.kill(worker, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(worker, signal.SIGCONT)
+
+    def connections(self, frontend: str) -> int:
+        """Return how many a frontend has had."""
+        rows = self._rows(1)
+        return sum(int(row["conn_tot"]) for row in rows if row["pxname"] == frontend)
+
     def states(self) -> dict[str, tuple[str, str]]:
         """Return the state of each server and what its last check found."""
         return self._shown("svname")
@@ -175,17 +200,23 @@ class HAProxy:
         return self._shown("pxname")
 
     def _shown(self, by: str) -> dict[str, tuple[str, str]]:
+        # One is the machine itself, with its figures.
+        return {
+            row[by]: (row["status"], row["check_status"])
+            for row in self._rows(4)
+            if row["pxname"] != "machine"
+        }
+
+    def _rows(self, kind: int) -> list[dict[str, str]]:
+        """Return what it says of all its frontends (1) or servers (4)."""
+        return list(csv.DictReader(io.StringIO(self._said(f"show stat -1 {kind} -1")[2:])))
+
+    def _said(self, question: str) -> str:
         with socket.socket(socket.AF_UNIX) as runtime:
             runtime.connect(self._layout.socket)
-            runtime.sendall(b"show stat -1 4 -1\n")
+            runtime.sendall(f"{question}\n".encode())
             with runtime.makefile() as answer:
-                rows = csv.DictReader(io.StringIO(answer.read()[2:]))
-                # One is the machine itself, with its figures.
-                return {
-                    row[by]: (row["status"], row["check_status"])
-                    for row in rows
-                    if row["pxname"] != "machine"
-                }
+                return answer.read()
 
     def settled(self, *names: str) -> dict[str, str]:
         """Return the servers' states once every check has said yes or no for a while."""

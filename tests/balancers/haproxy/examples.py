@@ -111,8 +111,8 @@ def refused(program: Path, config: Path, held: Mapping[int, socket.socket] | Non
 class Loopback:
     """A server in this process: each connection has a thread, and none may outlive its client."""
 
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port: int = self._socket.getsockname()[1]
         self._threads = [threading.Thread(target=self._serve)]
 

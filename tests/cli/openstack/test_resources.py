@@ -49,9 +49,9 @@ PORTS = 5 + 5 + 1 + 1 + 1
         ("ports", PORTS),
         ("floating addresses", 1),
         ("security groups", 4),
-        ("rules of security groups", 14),
+        ("rules of security groups", 16),
         ("load balancers", 1),
-        ("listeners", 1),
+        ("listeners", 3),
     ],
 )
 def test_what_comes_is_counted(nova, thing, number):
@@ -194,7 +194,7 @@ def test_a_security_group_that_keeps_neutrons_rules_has_two_more(changed):
         }
 
     counted = needs(cloud(read(changed(change)), "nova")).counted
-    assert (counted["security groups"], counted["rules of security groups"]) == (5, 16)
+    assert (counted["security groups"], counted["rules of security groups"]) == (5, 18)
 
 
 def test_a_stack_whose_template_only_terraform_knows_is_told(changed):

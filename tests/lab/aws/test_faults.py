@@ -9,10 +9,11 @@ import pytest
 
 from lab.calls import Failure
 from lab.commands_up import members
+from lab.events import FAULTS
 from lab.results import Result
 from lab.soak import soak
 from lab.targets import RETRIES, TARGETS, Allowed
-from lab.trial import FAULTS, Trial
+from lab.trial import Trial
 from tools.toolbox import ToolError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SOAK_SECONDS = 180
 CASES = [
     (key, mode)
     for key, fault in FAULTS.items()
-    if not fault.hosts and key not in {"cloud-cut", "replaced"}
+    if not fault.hosts and not fault.several and key not in {"cloud-cut", "replaced"}
     for mode in fault.modes
 ]
 

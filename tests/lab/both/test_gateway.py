@@ -17,14 +17,15 @@ import pytest
 from crossgate.cli.app import run
 from lab.clouds import Clouds
 from lab.commands_up import running
+from lab.events import MODES
 from lab.lab import Lab
 from lab.machine import until
 from lab.network import entered
 from lab.openstack import instances
 from lab.targets import judge
 from lab.thrift.client import Client
-from lab.trial import MODES, Trial
-from stacks.lab import AWS, NOVA
+from lab.trial import Trial
+from stacks.lab import AWS, NOVA, PORT
 from tools.toolbox import ToolError
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK60Warning"),
 ]
 
-PORT = 9000
 QUICK_SECONDS = 0.3
 PYTHON = "/usr/bin/python3"
 
@@ -166,6 +166,39 @@ def test_a_cloud_that_is_cut_off_costs_each_client_one_call_at_most(clouds, tmp_
     served = {call.server.partition("-")[0] for call in result.raw.calls if call.ok}
     assert served == {AWS, NOVA}
     assert result.longest_gap < 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cloud_without_machines_leads_its_clients_to_the_other_one(clouds, tmp_path, mode):
+    gateway = running(clouds)
+    gateway.wait_whole()
+
+    result = Trial(gateway=gateway, folder=tmp_path).run("services-gone", mode=mode, site=NOVA)
+
+    assert judge(result).lost == []
+    # All but those of the first second, in which checks fail.
+    later = {call.server for call in result.raw.calls if call.ok and call.at > result.done + 1}
+    assert later == {f"{AWS}-api1", f"{AWS}-api2"}
+    assert result.longest_gap < 3
+
+
+def test_and_home_again_when_its_own_are_back(clouds):
+    (address,) = clouds.places[NOVA].addresses
+    names = sorted(services(clouds))
+    for name in names:
+        clouds.machines[name].run("systemctl", "stop", "api")
+    until(
+        lambda: (who_serves(clouds, address) or "").startswith(AWS),
+        seconds=30,
+        what="the other cloud serves",
+    )
+    for name in names:
+        clouds.machines[name].run("systemctl", "start", "api")
+    until(
+        lambda: {who_serves(clouds, address) for _ in range(20)} == set(names),
+        seconds=30,
+        what="its own serve again",
+    )
 
 
 def keepers_log(clouds: Clouds) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from crossgate.balancers.haproxy import tls
+from crossgate.balancers.haproxy import spill, tls
 from crossgate.balancers.haproxy.lines import section, time
-from crossgate.balancers.haproxy.listening import limits, sections
+from crossgate.balancers.haproxy.listening import backend, limits, sections
 from crossgate.balancers.haproxy.settings import (
     HEALTH_PATH,
     LAYOUT,
@@ -24,6 +24,7 @@ from crossgate.specs import WatchedFile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crossgate.balancers.haproxy.spill import Elsewhere
     from crossgate.model.listener import Listener
     from crossgate.model.text import TextLike
     from crossgate.specs import ServerLines
@@ -47,6 +48,7 @@ def configuration(
     layout: Layout = LAYOUT,
     seen: Seen = _SEEN,
     cookie_key: TextLike | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> WatchedFile:
     """Return the configuration as a file that discovery keeps true.
 
@@ -66,13 +68,19 @@ def configuration(
         seen: what can be seen of it; default: all.
         cookie_key: what the cookies of sticky listeners are worked out with: letters and digits,
             the same at all balancers. Default None, where no listener is sticky.
+        elsewhere: the other clouds, where clients of a service are led while none of its machines
+            works here; default None: nowhere.
 
     Raises:
         ConfigError: a duration that HAProxy cannot hold.
 
     """
     pieces: list[Text | ServerLines] = [
-        _global(max_connections, drain, layout, tls.defaults(listeners)),
+        _global(
+            max_connections, drain, layout, tls.defaults(listeners, lent=elsewhere is not None)
+        ),
+        # Before those that hold for all that does not name its own.
+        *([] if elsewhere is None else [spill.defaults(layout, elsewhere)]),
         _defaults(timing),
         *([] if cookie_key is None else [Text.of("    dynamic-cookie-key ", cookie_key, "\n")]),
         _stats(f"{stats_address}:{ports.stats}", ports.metrics, layout, seen),
@@ -80,10 +88,13 @@ def configuration(
     ]
     if any(listener.accept_proxy for listener in listeners):
         pieces.append(_health(ports.proxied_health, "health-proxied", " accept-proxy"))
+    if elsewhere is not None:
+        led = [backend(one, service) for one in listeners for service in spill.services(one)]
+        pieces.append(spill.asked(elsewhere, led, layout))
     most = limits(listeners, balancers)
     for listener in listeners:
         logged = _sessions(seen, ports.log)
-        pieces += sections(listener, most, balancers, timing, layout, logged)
+        pieces += sections(listener, most, balancers, timing, layout, logged, elsewhere)
     return WatchedFile(path=layout.staged, pieces=tuple(pieces), apply=layout.apply, mode=0o600)
 
 

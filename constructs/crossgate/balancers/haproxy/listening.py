@@ -6,7 +6,7 @@ import hashlib
 from math import ceil
 from typing import TYPE_CHECKING
 
-from crossgate.balancers.haproxy import tls
+from crossgate.balancers.haproxy import spill, tls
 from crossgate.balancers.haproxy.checks import check_lines
 from crossgate.balancers.haproxy.lines import section, time
 from crossgate.model.text import Text
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from crossgate.balancers.haproxy.settings import Layout, Timing
+    from crossgate.balancers.haproxy.spill import Elsewhere
     from crossgate.model.listener import Listener
     from crossgate.model.route import Route
     from crossgate.model.service import Service
@@ -67,6 +68,7 @@ def sections(
     timing: Timing,
     layout: Layout,
     logged: Sequence[str] = (),
+    elsewhere: Elsewhere | None = None,
 ) -> Iterator[Text | ServerLines]:
     """Yield the sections of one listener.
 
@@ -77,12 +79,18 @@ def sections(
         timing: how fast failing servers are found.
         layout: where the files lie.
         logged: lines that say where its sessions are told.
+        elsewhere: the other clouds, where clients are led while nobody works here; default None.
 
     Raises:
         ConfigError: a duration that HAProxy cannot hold.
 
     """
-    front = _frontend(listener, balancers, layout, logged)
+    spills = elsewhere is not None
+    front = _frontend(listener, balancers, layout, logged, spills=spills)
+    if elsewhere is not None and listener.services:
+        front += _lent(listener, elsewhere, layout, logged)
+        for service in spill.services(listener):
+            front += spill.leading(listener, backend(listener, service), elsewhere)
     if not listener.services:
         yield front
     for service in listener.services:
@@ -91,23 +99,59 @@ def sections(
         front = Text.of("")
 
 
-def _frontend(listener: Listener, balancers: int, layout: Layout, logged: Sequence[str]) -> Text:
+def _frontend(
+    listener: Listener, balancers: int, layout: Layout, logged: Sequence[str], *, spills: bool
+) -> Text:
     name = backend(listener, listener.to)
     http = listener.mode == "http"
+    proxied = " accept-proxy" if listener.accept_proxy else ""
     return section(
         f"frontend {name}",
         *(["mode http"] if http else []),
-        *_bound(listener, layout),
+        *_bound(listener.port, proxied + tls.bound(listener, layout)),
+        *_told(listener, logged),
+        *_limited(listener, balancers),
+        *(_http(listener, layout) if http else ()),
+        *(_routes(listener, spills=spills)),
+        *_released(listener),
+        *([spill.led(name)] if spills and listener.services else []),
+        *([f"default_backend {name}"] if listener.services else []),
+    )
+
+
+def _lent(listener: Listener, elsewhere: Elsewhere, layout: Layout, logged: Sequence[str]) -> Text:
+    """Return the frontend for balancers of other clouds, which leads to machines of this one.
+
+    No release is parted: whoever comes has had no luck with the version before.
+    """
+    http = listener.mode == "http"
+    return section(
+        f"frontend lent_{listener.port}",
+        *(["mode http"] if http else []),
+        *_bound(elsewhere.port(listener), spill.bound(listener, layout)),
+        *_told(listener, logged),
+        *spill.known(elsewhere),
+        *(_as_told(listener, layout) if http else ()),
+        *_routes(listener, spills=False),
+        f"default_backend {backend(listener, listener.to)}",
+    )
+
+
+def _as_told(listener: Listener, layout: Layout) -> Iterator[str]:
+    yield from _waits(listener)
+    # Who sent the request, as the balancer saw it to which he came.
+    yield "http-request set-src req.hdr_ip(x-forwarded-for,-1)"
+    yield from _page(listener, layout)
+
+
+def _told(listener: Listener, logged: Sequence[str]) -> Sequence[str]:
+    return (
         # Every failed session with its termination state; those that end well are only counted. Not
         # `dontlognull`: a client that is turned away before it has said anything is one of them.
-        "option httplog" if http else "option tcplog",
+        "option httplog" if listener.mode == "http" else "option tcplog",
         "option dontlog-normal",
         *logged,
         f"timeout client {time(listener.idle, f'Listener({listener.port}): idle')}",
-        *_limited(listener, balancers),
-        *(_http(listener, layout) if http else ()),
-        *_released(listener),
-        *([f"default_backend {name}"] if listener.services else []),
     )
 
 
@@ -143,20 +187,33 @@ def _limited(listener: Listener, balancers: int) -> Iterator[str]:
 
 
 def _http(listener: Listener, layout: Layout) -> Iterator[str]:
-    path = f"Listener({listener.port})"
-    yield f"timeout http-request {time(listener.request, f'{path}: request')}"
-    yield f"timeout http-keep-alive {time(listener.keep_alive, f'{path}: keep_alive')}"
+    yield from _waits(listener)
     yield "option forwardfor"
     yield from tls.told(listener)
+    yield from _page(listener, layout)
+    if listener.redirect_to is not None:
+        yield from _redirected(listener.redirect_to)
+
+
+def _page(listener: Listener, layout: Layout) -> Iterator[str]:
     if listener.maintenance is not None:
         yield (
             "http-error status 503 content-type 'text/html; charset=utf-8' "
             f"file {page_path(listener, layout)} hdr Cache-Control no-store"
         )
-    if listener.redirect_to is not None:
-        yield from _redirected(listener.redirect_to)
+
+
+def _waits(listener: Listener) -> Sequence[str]:
+    path = f"Listener({listener.port})"
+    return (
+        f"timeout http-request {time(listener.request, f'{path}: request')}",
+        f"timeout http-keep-alive {time(listener.keep_alive, f'{path}: keep_alive')}",
+    )
+
+
+def _routes(listener: Listener, *, spills: bool) -> Iterator[str]:
     for number, route in enumerate(sorted(listener.routes, key=lambda one: one.place)):
-        yield from _route(listener, route, number)
+        yield from _route(listener, route, number, spills=spills)
 
 
 def _redirected(port: int) -> Iterator[str]:
@@ -168,7 +225,7 @@ def _redirected(port: int) -> Iterator[str]:
     yield "http-request redirect scheme https code 308"
 
 
-def _route(listener: Listener, route: Route, number: int) -> Iterator[str]:
+def _route(listener: Listener, route: Route, number: int, *, spills: bool) -> Iterator[str]:
     wanted = []
     if route.host is not None:
         wildcard = route.host.startswith("*")
@@ -180,7 +237,10 @@ def _route(listener: Listener, route: Route, number: int) -> Iterator[str]:
         wanted.append(f"path-{number}")
         yield f"acl path-{number} path -m str {route.prefix}"
         yield f"acl path-{number} path -m beg {route.prefix}/"
-    yield f"use_backend {backend(listener, route.to)} if {' '.join(wanted)}"
+    when, name = " ".join(wanted), backend(listener, route.to)
+    if spills:
+        yield spill.led(name, f"{when} ")
+    yield f"use_backend {name} if {when}"
 
 
 def _backend(listener: Listener, service: Service) -> Text:
@@ -217,16 +277,15 @@ def _waiting(listener: Listener, service: Service) -> Sequence[str]:
     )
 
 
-def _bound(listener: Listener, layout: Layout) -> Sequence[str]:
+def _bound(port: int, how: str) -> Sequence[str]:
     # A socket that outlives this process, where one is held; a listener that is new since HAProxy
     # started, and the check of a file, have none.
-    held = f"HELD_{listener.port}"
-    how = (" accept-proxy" if listener.accept_proxy else "") + tls.bound(listener, layout)
+    held = f"HELD_{port}"
     return (
         f".if defined({held})",
         f"bind fd@${{{held}}}{how}",
         ".else",
-        f"bind *:{listener.port}{how}",
+        f"bind *:{port}{how}",
         ".endif",
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy import tls
+from crossgate.balancers.haproxy.between import Between
 from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import (
     figures_document,
@@ -20,6 +21,7 @@ from crossgate.balancers.haproxy.settings import (
     PROXIED_HEALTH_PORT,
     STATS_PORT,
     Seen,
+    SpillOver,
 )
 from crossgate.boot.document import Document
 from crossgate.boot.metrics import LOOPBACK_METRICS_PORT, METRICS_USER, metrics_document
@@ -37,12 +39,13 @@ from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_login, random_password
 
 if TYPE_CHECKING:
-    from crossgate.contracts import Cloud, Discovery, Entry
+    from crossgate.contracts import Cloud, Discovery, Entry, Firewall
     from crossgate.model.text import Reference
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
 _DEFAULT_ROLLOUT = InstanceRefresh()
 _DEFAULT_SEEN = Seen()
+_DEFAULT_SPILL_OVER = SpillOver()
 _RESERVED_PORTS = frozenset({22, HEALTH_PORT, STATS_PORT, LOOPBACK_METRICS_PORT})
 
 
@@ -64,6 +67,7 @@ class HAProxyNodes(Construct):
         machine: PerCloud[Machine] = _DEFAULT_MACHINE,
         rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
         seen: Seen = _DEFAULT_SEEN,
+        spill_over: SpillOver | None = _DEFAULT_SPILL_OVER,
         boot: Sequence[Document] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -79,6 +83,8 @@ class HAProxyNodes(Construct):
             machine: what one needs; default two processors and 4 GiB.
             rollout: how changed machines are replaced; default: launch first, then terminate.
             seen: what can be seen of them; default: figures, a page of statistics and logs.
+            spill_over: whether clients are led to the other clouds while no machine of a service
+                works in one; default: they are, where there are others. None: they are not.
             boot: further parts of the boot document.
             tags: put on everything that the cloud can tag.
 
@@ -103,6 +109,7 @@ class HAProxyNodes(Construct):
         health_ports = [HEALTH_PORT, *([PROXIED_HEALTH_PORT] if proxied else [])]
         taken.update(health_ports)
         self.listeners = _checked_listeners(listeners, taken, path)
+        self._between = Between(spill_over, self.clouds, self.listeners, taken, path)
         boot = checked_many(Document, boot, argument="boot", path=path)
         marks = checked_tags(tags, path)
         counts = by_cloud(count, self.clouds, kind=int, default=2, argument="count", path=path)
@@ -133,24 +140,23 @@ class HAProxyNodes(Construct):
         # What further parts of the boot document listen on is not known here.
         shown = seen.metrics or seen.page
         deaf = {LOOPBACK_METRICS_PORT} if shown else {LOOPBACK_METRICS_PORT, STATS_PORT}
-        answers = None if boot else taken - deaf | {one.port for one in self.listeners}
+        ports = (*(listener.port for listener in self.listeners), *self._between.ports)
+        answers = None if boot else taken - deaf | set(ports)
         self.connections = Connections(
-            path, admin_ports=(STATS_PORT, *health_ports), answers=answers
+            path, admin_ports=(STATS_PORT, *health_ports, *self._between.ports), answers=answers
         )
-        self.entries: dict[Cloud, Entry] = {}
         children = {cloud: Construct(self, cloud.name) for cloud in self.clouds}
+        worn: dict[Cloud, Sequence[Firewall]] = {}
         entries: dict[Cloud, EntrySpec] = {}
-        specs: dict[Cloud, MachinesSpec] = {}
-        cookie_key = self._cookie_key()
         for cloud, child in children.items():
             firewall = cloud.firewall(child, "firewall", name=name)
-            worn = (firewall, *discovery.member_firewalls(cloud))
+            worn[cloud] = (firewall, *discovery.member_firewalls(cloud))
             reservation = cloud.reserve(
-                child, "places", name=name, count=counts[cloud], firewalls=worn
+                child, "places", name=name, count=counts[cloud], firewalls=worn[cloud]
             )
             entries[cloud] = EntrySpec(
                 name=name,
-                ports=tuple(listener.port for listener in self.listeners),
+                ports=ports,
                 health_port=HEALTH_PORT,
                 health_path=HEALTH_PATH,
                 proxied=proxied,
@@ -159,47 +165,35 @@ class HAProxyNodes(Construct):
                 reservation=reservation,
                 tags=marks,
             )
-            # Every address, so that an operator's range can be let in: the firewall is closed to
-            # all, and the page asks for a login.
+        # Before the machines: those of one cloud are told where the entries of the others are.
+        refuse(path, [*entries.items()])
+        self.entries: dict[Cloud, Entry] = {
+            cloud: cloud.entry(child, "entry", entries[cloud]) for cloud, child in children.items()
+        }
+        self._between.certify(self, children, name)
+        cookie_key = self._cookie_key()
+        specs: dict[Cloud, MachinesSpec] = {}
+        for cloud, child in children.items():
             at_once = counts[cloud] if cloud.spreads_clients else 1
-            file = configuration(
-                self.listeners,
-                stats_address="*",
-                balancers=at_once,
-                seen=seen,
-                cookie_key=cookie_key,
-            )
-            secrets = tls.files(child, self.listeners)
-            login = f"{METRICS_USER} for figures of {path} in {cloud.name}"
-            password = random_login(child, "stats", of=login) if shown else None
-            document = Document.merge(
-                haproxy_document(stats_password=password),
-                discovery.agent(cloud, ()),
-                discovery.keep(cloud, tls.marked(child, file, secrets)),
-                *self._figures(cloud, discovery, at_once),
-                *(self._metrics(discovery) if seen.metrics else ()),
-                *self._pages(),
-                *([tls.tls_document(secrets)] if secrets else []),
-                *boot,
-            )
             specs[cloud] = MachinesSpec(
                 name=name,
                 machine=machines[cloud],
-                document=document,
-                firewalls=worn,
+                document=Document.merge(
+                    *self._documents(cloud, child, discovery, seen, cookie_key, at_once), *boot
+                ),
+                firewalls=worn[cloud],
                 joins=discovery.joins(cloud),
                 tags=marks,
                 count=counts[cloud],
                 rollout=rollouts[cloud],
-                reservation=reservation,
+                reservation=entries[cloud].reservation,
             )
-        refuse(path, [*entries.items(), *specs.items()])
+        refuse(path, [*specs.items()])
+        self._between.meet(self.entries)
         for cloud, child in children.items():
-            spec = specs[cloud]
-            entry = cloud.entry(child, "entry", entries[cloud])
-            self.entries[cloud] = entry
-            self.connections.add(cloud, spec.firewalls[0], entry)
-            cloud.machines(child, "nodes", replace(spec, entry=entry))
+            entry = self.entries[cloud]
+            self.connections.add(cloud, worn[cloud][0], entry)
+            cloud.machines(child, "nodes", replace(specs[cloud], entry=entry))
             TerraformOutput(
                 child,
                 "addresses",
@@ -211,6 +205,41 @@ class HAProxyNodes(Construct):
                 discovery.balances(service, self.connections)
             for source in listener.allow_from:
                 self.connections.allow_from(source, port=listener.port)
+
+    def _documents(
+        self,
+        cloud: Cloud,
+        scope: Construct,
+        discovery: Discovery,
+        seen: Seen,
+        cookie_key: Reference | None,
+        balancers: int,
+    ) -> Iterator[Document]:
+        """Yield what makes a machine of a cloud a balancer."""
+        login = f"{METRICS_USER} for figures of {self.connections.path} in {cloud.name}"
+        shown = seen.metrics or seen.page
+        yield haproxy_document(
+            stats_password=random_login(scope, "stats", of=login) if shown else None
+        )
+        yield discovery.agent(cloud, ())
+        secrets = [*tls.files(scope, self.listeners), *self._between.files(cloud)]
+        file = configuration(
+            self.listeners,
+            # Every address, so that an operator's range can be let in: the firewall is closed to
+            # all, and the page asks for a login.
+            stats_address="*",
+            balancers=balancers,
+            seen=seen,
+            cookie_key=cookie_key,
+            elsewhere=self._between.elsewhere(cloud, self.entries),
+        )
+        yield discovery.keep(cloud, tls.marked(scope, file, secrets))
+        yield from self._figures(cloud, discovery, balancers)
+        if seen.metrics:
+            yield from self._metrics(discovery)
+        yield from self._pages()
+        if secrets:
+            yield tls.tls_document(secrets)
 
     def _cookie_key(self) -> Reference | None:
         """Return what cookies are worked out with; None where no listener sets one.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from crossgate.balancers.haproxy.nodes import HAProxyNodes
-from crossgate.balancers.haproxy.settings import Seen
+from crossgate.balancers.haproxy.settings import Seen, SpillOver
 from crossgate.model.machine import Machine
 from crossgate.model.value import value
 
@@ -24,6 +24,8 @@ class Plan:
         count: machines in each cloud, at least 2 (default).
         machine: what one needs; default two processors and 4 GiB.
         seen: what can be seen of them; default: figures, a page of statistics and logs.
+        spill_over: whether clients are led to the other clouds while no machine of a service works
+            in one; default: they are, where there are others. Null: they are not.
 
     """
 
@@ -31,6 +33,7 @@ class Plan:
     count: int = 2
     machine: Machine = Machine(cpu=2, memory=4)
     seen: Seen = Seen()
+    spill_over: SpillOver | None = SpillOver()
 
     def build(
         self,
@@ -52,5 +55,6 @@ class Plan:
             count=self.count,
             machine=self.machine,
             seen=self.seen,
+            spill_over=self.spill_over,
             tags=tags,
         )

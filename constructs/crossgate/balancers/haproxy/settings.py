@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Annotated
+
+import pydantic
 
 from crossgate.boot.metrics import LOOPBACK_METRICS_PORT, METRICS_PORT
 from crossgate.model.value import value
@@ -19,6 +22,9 @@ PROXIED_HEALTH_PORT = 8408
 
 HEALTH_PATH = "/healthz"
 """What an entry asks for; answered with 200 while HAProxy serves its listeners."""
+
+BETWEEN_PORT = 8409
+"""Where balancers of other clouds ask which services have machines here, if there are others."""
 
 LOG_PORT = 8407
 """UDP, on the loopback address: there sessions that did not end well are counted."""
@@ -40,6 +46,21 @@ class Seen:
     metrics: bool = True
     page: bool = True
     logs: bool = True
+
+
+@value
+class SpillOver:
+    """While no machine of a service works in a cloud, its balancers lead clients to other clouds.
+
+    Each listener has a second port in every cloud, where the balancers of the others come: they
+    are let in by their clouds' `ways_out`, and by certificates that nobody else has.
+
+    Attributes:
+        offset: what is added to a listener's port for that one; default 10,000: 19000 for 9000.
+
+    """
+
+    offset: Annotated[int, pydantic.Field(ge=1, le=65534)] = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)

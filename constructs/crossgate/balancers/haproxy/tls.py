@@ -39,13 +39,19 @@ _SHOWN = {"chain": 3750, "key": 350}
 """What two certificates and a key of ECDSA take after gzip, as letters of which gzip makes half."""
 
 
-def defaults(listeners: Sequence[Listener]) -> Sequence[str]:
-    """Return lines of the section `global`; none where nobody speaks TLS."""
+def defaults(listeners: Sequence[Listener], *, lent: bool = False) -> Sequence[str]:
+    """Return lines of the section `global`; none where nobody speaks TLS.
+
+    Args:
+        listeners: of the balancer.
+        lent: whether balancers of other clouds come, with certificates; default False.
+
+    """
     spoken = [listener.tls for listener in listeners if listener.tls is not None]
     # HAProxy keeps one store of sessions for all listeners, and who goes on with one is not asked
     # for a certificate: a session of a listener that wants none would open the others.
     kept = () if all(one.client_ca is None for one in spoken) else (_NO_SESSIONS,)
-    return (*_DEFAULTS, *kept) if spoken else ()
+    return (*_DEFAULTS, *kept) if spoken or lent else ()
 
 
 def bound(listener: Listener, layout: Layout) -> str:

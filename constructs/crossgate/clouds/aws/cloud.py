@@ -12,6 +12,7 @@ from crossgate.boot import cloud_init
 from crossgate.clouds.aws import (
     archive,
     catalogue,
+    entry,
     health,
     identity,
     images,
@@ -34,6 +35,7 @@ from crossgate.clouds.aws.placement import build_network
 from crossgate.clouds.aws.settings import AwsMachines
 from crossgate.clouds.aws.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
+from crossgate.model import net
 from crossgate.model.argument import checked
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
@@ -81,6 +83,7 @@ class AwsCloud(Construct):
         extra_sizes: Sequence[str] = (),
         balancer_metrics: bool = False,
         machines: AwsMachines = _DEFAULT_MACHINES,
+        ways_out: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the region, and build its network when it is one of its own.
@@ -104,6 +107,9 @@ class AwsCloud(Construct):
                 Default False.
             machines: what all machines of this cloud have: the key of their disks, metrics by the
                 minute, shells by Session Manager.
+            ways_out: addresses or ranges, or tokens of some, by which machines in private subnets
+                that exist reach others: those of their NAT gateways. Other clouds let these in;
+                see docs/spill-over.md. A VPC of its own knows its own.
             tags: put on everything in this cloud.
 
         Raises:
@@ -125,6 +131,7 @@ class AwsCloud(Construct):
         self.network: IPv4Network | None = _range_of(chosen, path)
         image = images.checked_image(image, path)
         checked(AwsMachines, machines, argument="machines", path=path).check(region, path)
+        outward = net.ways_out(ways_out, f"{path}: ways_out")
 
         super().__init__(scope, id)
         self.region = region
@@ -153,6 +160,7 @@ class AwsCloud(Construct):
             zones=zones,
             provider=self.provider,
         )
+        self.ways_out = outward or self.placement.ways_out
 
     @property
     def name(self) -> str:
@@ -184,7 +192,7 @@ class AwsCloud(Construct):
         except ConfigError as error:
             found.append(RefusedError(error.what, path=error.path, got=error.got, want=error.want))
         if isinstance(spec, EntrySpec):
-            return found
+            return [*found, *entry.refusals(spec)]
         try:
             types = self.instance_types(spec)
         except RefusedError as refusal:

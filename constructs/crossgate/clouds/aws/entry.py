@@ -7,19 +7,42 @@ from typing import TYPE_CHECKING
 
 from crossgate.clouds.aws.bindings.lb import Lb, LbListener, LbTargetGroup
 from crossgate.clouds.aws.bindings.network import Eip
-from crossgate.clouds.aws.limits import NLB_NAME, NLB_RESERVED, unreserved
+from crossgate.clouds.aws.limits import (
+    NLB_LISTENERS,
+    NLB_NAME,
+    NLB_RESERVED,
+    unreserved,
+)
+from crossgate.errors import RefusedError
 from crossgate.model.names import shortened
-from crossgate.model.net import Ports
+from crossgate.model.net import Ports, as_range, is_token
 from crossgate.terraform.engine import path_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.aws.cloud import AwsCloud
+    from crossgate.contracts import Cloud
     from crossgate.specs import EntrySpec
     from crossgate.terraform.engine import Construct
 
 _HEALTH_INTERVAL_SECONDS = 10
 _HEALTH_COUNT = 2
 _DRAIN_SECONDS = 60
+
+
+def refusals(spec: EntrySpec) -> list[RefusedError]:
+    """Return why there can be no entry: more ports than a load balancer has listeners."""
+    if len(spec.ports) <= NLB_LISTENERS:
+        return []
+    return [
+        RefusedError(
+            "a network load balancer has not that many listeners",
+            path=spec.name,
+            got=len(spec.ports),
+            want=f"at most {NLB_LISTENERS}; where clients are led to other clouds, each of yours "
+            "takes two",
+            do="give some of them to another HAProxyNodes, or write spill_over=None",
+        )
+    ]
 
 
 class AwsEntry:
@@ -89,6 +112,16 @@ class AwsEntry:
         self._firewall.allow_range(
             str(source), Ports(first=port, last=port), why=f"clients of port {port}"
         )
+
+    def allow_cloud(self, other: Cloud, port: int) -> None:
+        """Let the machines of another cloud reach one listener."""
+        for number, way in enumerate(other.ways_out):
+            self._firewall.allow_range(
+                as_range(way),
+                Ports(first=port, last=port),
+                why=f"balancers of {other.name}",
+                label=f"{other.name}-{number}" if is_token(way) else None,
+            )
 
     def _listen(
         self, cloud: AwsCloud, scope: Construct, spec: EntrySpec, balancer: Lb, port: int

@@ -32,7 +32,7 @@ class AwsFirewall:
         """Make the group and let everything out."""
         self.cloud = cloud
         self.name = name
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
         self._group = SecurityGroup(
             scope,
             id,
@@ -79,10 +79,12 @@ class AwsFirewall:
         cidr: str | None = None,
         source_group: AwsFirewall | None = None,
     ) -> None:
-        key = re.sub(r"[^A-Za-z0-9-]+", "-", f"{ports}-from-{peer}")
-        if key in self._seen:
+        # What EC2 takes for one rule: two labels may stand for one range.
+        rule = (str(ports), cidr or peer)
+        if rule in self._seen:
             return
-        self._seen.add(key)
+        self._seen.add(rule)
+        key = re.sub(r"[^A-Za-z0-9-]+", "-", f"{ports}-from-{peer}")
         VpcSecurityGroupIngressRule(
             self._group,
             key,

@@ -44,6 +44,9 @@ SECRET_BYTES = 65_536
 SECRET_NAME = 512 - 7
 """Letters of a secret's name, to which AWS puts seven in its ARN (CreateSecret, `Name`)."""
 
+NLB_LISTENERS = 50
+"""Listeners of a network load balancer, which AWS raises for nobody (its guide, "Quotas")."""
+
 GROUP_NAME = 255
 """Auto Scaling group and security group names."""
 

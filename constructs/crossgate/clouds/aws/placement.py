@@ -36,6 +36,7 @@ class Placement:
         cidr: token or literal of its range.
         private: subnet ids for machines, or the token of a list.
         public: subnet ids for entries, one for each zone, or the token of a list.
+        ways_out: tokens of the addresses by which machines reach the world; none: not known.
         ready: what must be there before the world is reached, in both directions.
 
     """
@@ -44,6 +45,7 @@ class Placement:
     cidr: str
     private: Sequence[str]
     public: Sequence[str]
+    ways_out: Sequence[str] = ()
     ready: Sequence[ITerraformDependable] = ()
 
     @property
@@ -135,7 +137,7 @@ def _own(
         provider=provider,
     )
     private_ranges, public_ranges = network.subnets(len(zones), path_of(scope))
-    private, public = [], []
+    private, public, ways_out = [], [], []
     ready: list[ITerraformDependable] = [gateway, to_internet]
     nat: NatGateway | None = None
     for number, zone in enumerate(zones):
@@ -157,6 +159,7 @@ def _own(
                 tags={"Name": f"{name}-nat-{number}"},
                 provider=provider,
             )
+            ways_out.append(address.public_ip)
             nat = NatGateway(
                 scope,
                 f"nat-{number}",
@@ -191,7 +194,12 @@ def _own(
         private.append(private_subnet.id)
         public.append(public_subnet.id)
     return Placement(
-        vpc_id=vpc.id, cidr=network.cidr, private=private, public=public, ready=tuple(ready)
+        vpc_id=vpc.id,
+        cidr=network.cidr,
+        private=private,
+        public=public,
+        ways_out=ways_out,
+        ready=tuple(ready),
     )
 
 

@@ -106,6 +106,7 @@ class Plan:
         balancer_metrics: whether CloudWatch is told how many connections each service has, and how
             many of them wait.
         machines: what all machines of this cloud have.
+        ways_out: addresses by which machines in private subnets that exist reach others.
         tags: put on everything in this cloud.
 
     """
@@ -124,6 +125,7 @@ class Plan:
     extra_sizes: Many[str] = ()
     balancer_metrics: bool = False
     machines: MachinesPlan = MachinesPlan()
+    ways_out: Many[str] = ()
     tags: Table[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -151,5 +153,6 @@ class Plan:
             extra_sizes=self.extra_sizes,
             balancer_metrics=self.balancer_metrics,
             machines=self.machines.machines(),
+            ways_out=self.ways_out,
             tags=self.tags,
         )

@@ -15,6 +15,7 @@ from crossgate.clouds.inhouse.limits import OWNER
 from crossgate.clouds.inhouse.login import Login
 from crossgate.clouds.inhouse.machines import InHouseReservation, carry, presence
 from crossgate.errors import ConfigError, RefusedError
+from crossgate.model import net
 from crossgate.model.argument import checked, checked_many
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
@@ -62,6 +63,7 @@ class InHouse(Construct):
         network: str | None = None,
         firewall: bool = True,
         timeout: timedelta = _TIMEOUT,
+        ways_out: Sequence[str] = (),
     ) -> None:
         """Describe the hosts.
 
@@ -81,6 +83,9 @@ class InHouse(Construct):
             firewall: close the hosts to all but SSH and what constructs open, by a table of
                 nftables of our own; default True. With False nothing is opened or closed.
             timeout: how long a host that does not answer is tried; default one minute.
+            ways_out: addresses or ranges, or tokens of some, by which the hosts reach other
+                clouds: that of the router, or their own where these are routed. The other clouds
+                let these in; see docs/spill-over.md.
 
         Raises:
             ConfigError: a value is wrong.
@@ -101,6 +106,7 @@ class InHouse(Construct):
         checked(timedelta, timeout, argument="timeout", path=path)
         self.login = Login(user=user, key=key, timeout=whole_seconds(timeout, f"{path}: timeout"))
         self.login.check(path)
+        self.ways_out = net.ways_out(ways_out, f"{path}: ways_out")
 
         super().__init__(scope, id)
         self.has_firewall = firewall

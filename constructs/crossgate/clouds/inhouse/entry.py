@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crossgate.clouds.inhouse.catalogue import Host
     from crossgate.clouds.inhouse.cloud import InHouse
     from crossgate.clouds.inhouse.machines import InHouseReservation
+    from crossgate.contracts import Cloud
     from crossgate.specs import EntrySpec
 
 _SETTINGS = "/etc/crossgate/vip.conf"
@@ -46,6 +47,23 @@ class InHouseEntry:
             ConfigError: no listener has this port.
 
         """
+        self._check(port)
+        why = f"clients at {source}"
+        self.reservation.firewalls[0].allow(
+            Ingress(peer=source, ports=Ports(first=port, last=port), why=why)
+        )
+
+    def allow_cloud(self, other: Cloud, port: int) -> None:
+        """Let the machines of another cloud reach one listener.
+
+        Raises:
+            ConfigError: no listener has this port.
+
+        """
+        self._check(port)
+        self.reservation.firewalls[0].allow_cloud(other, port)
+
+    def _check(self, port: int) -> None:
         if port not in self.ports:
             raise ConfigError(
                 "the entry has no such port",
@@ -53,10 +71,6 @@ class InHouseEntry:
                 got=port,
                 want=" or ".join(map(str, self.ports)),
             )
-        why = f"clients at {source}"
-        self.reservation.firewalls[0].allow(
-            Ingress(peer=source, ports=Ports(first=port, last=port), why=why)
-        )
 
     def document(self, host: Host, hosts: Sequence[Host]) -> Document | None:
         """Return the part that makes a balancer share the address; None where there is none."""

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from crossgate.boot.document import Document, File, Unit
 from crossgate.clouds.inhouse.limits import VRRP
 from crossgate.errors import ConfigError
+from crossgate.model.net import is_token
+from crossgate.model.text import Reference, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from crossgate.clouds.inhouse.catalogue import Host
     from crossgate.clouds.inhouse.cloud import InHouse
+    from crossgate.contracts import Cloud
     from crossgate.specs import Ingress
 
 _FILE = "/etc/crossgate/firewall.nft"
@@ -43,6 +46,15 @@ WantedBy=sysinit.target
 """
 
 
+_HEAD = """\
+table inet crossgate
+delete table inet crossgate
+table inet crossgate {
+  chain input {
+    type filter hook input priority filter; policy drop;
+"""
+
+
 class InHouseFirewall:
     """Who may reach the hosts that wear it."""
 
@@ -51,6 +63,7 @@ class InHouseFirewall:
         self.cloud = cloud
         self.name = name
         self.ingress: list[Ingress] = []
+        self.clouds: list[tuple[Cloud, int]] = []
         self.hosts: list[Host] = []
         self._path = path
 
@@ -74,6 +87,11 @@ class InHouseFirewall:
         if (peer, str(ingress.ports)) not in known:
             self.ingress.append(ingress)
 
+    def allow_cloud(self, other: Cloud, port: int) -> None:
+        """Let the machines of another cloud reach a TCP port."""
+        if (other, port) not in self.clouds:
+            self.clouds.append((other, port))
+
     def wear(self, hosts: Iterable[Host]) -> None:
         """Remember hosts, so that whoever lets this firewall in lets them in."""
         self.hosts += [host for host in hosts if host not in self.hosts]
@@ -81,12 +99,13 @@ class InHouseFirewall:
 
 def listening(firewalls: Sequence[InHouseFirewall]) -> set[int]:
     """Return the TCP ports that are opened one by one: something is to listen there."""
-    return {
+    opened = {
         rule.ports.first
         for firewall in firewalls
         for rule in firewall.ingress
         if rule.ports.transport == "tcp" and len(rule.ports) == 1
     }
+    return opened | {port for firewall in firewalls for _, port in firewall.clouds}
 
 
 def document(firewalls: Sequence[InHouseFirewall], host: Host, vip: Sequence[Host]) -> Document:
@@ -101,22 +120,23 @@ def document(firewalls: Sequence[InHouseFirewall], host: Host, vip: Sequence[Hos
         vip: the other hosts with which it shares an address by VRRP.
 
     """
-    rules = "".join(f"    {rule}\n" for rule in _rules(firewalls, host, vip))
-    text = f"""\
-table inet crossgate
-delete table inet crossgate
-table inet crossgate {{
-  chain input {{
-    type filter hook input priority filter; policy drop;
-{rules}  }}
-}}
-"""
+    rules = [f"    {rule}\n" for rule in _rules(firewalls, host, vip)]
+    text = Text.of(_HEAD, *rules, *_from_clouds(firewalls), "  }\n}\n")
     return Document(
         label="firewall",
         packages=("nftables",),
         files=(File(_FILE, text),),
         units=(Unit("crossgate-firewall.service", _UNIT),),
     )
+
+
+def _from_clouds(firewalls: Sequence[InHouseFirewall]) -> Iterator[Text]:
+    for firewall in firewalls:
+        for other, port in firewall.clouds:
+            for way in other.ways_out:
+                source = Reference(way) if is_token(way) else way
+                why = f'comment "balancers of {other.name}"'
+                yield Text.of("    ip saddr { ", source, f" }} tcp dport {port} accept {why}\n")
 
 
 def _rules(firewalls: Sequence[InHouseFirewall], host: Host, vip: Sequence[Host]) -> list[str]:

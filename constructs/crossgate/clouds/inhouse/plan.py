@@ -33,6 +33,7 @@ class Plan:
         network: the range of the hosts' addresses.
         firewall: close the hosts to all but SSH and what is opened; default true.
         timeout: how long a host that does not answer is tried; default one minute.
+        ways_out: addresses by which the hosts reach other clouds.
 
     """
 
@@ -45,6 +46,7 @@ class Plan:
     network: str | None = None
     firewall: bool = True
     timeout: Duration = timedelta(minutes=1)
+    ways_out: Many[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse two keys."""
@@ -66,4 +68,5 @@ class Plan:
             network=self.network,
             firewall=self.firewall,
             timeout=self.timeout,
+            ways_out=self.ways_out,
         )

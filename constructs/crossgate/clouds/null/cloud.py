@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from crossgate.errors import ConfigError, RefusedError
+from crossgate.model import net
 from crossgate.model.net import ipv4_network
 from crossgate.model.text import Text
 from crossgate.specs import (
@@ -56,11 +57,17 @@ class NullEntry:
     addresses: Sequence[str]
     ports: Sequence[int]
     allowed: list[tuple[IPv4Network, int]] = field(default_factory=list)
+    allowed_clouds: list[tuple[Cloud, int]] = field(default_factory=list)
 
     def allow(self, source: IPv4Network, port: int) -> None:
         """Remember a rule, once."""
         if (source, port) not in self.allowed:
             self.allowed.append((source, port))
+
+    def allow_cloud(self, other: Cloud, port: int) -> None:
+        """Remember a cloud, once."""
+        if (other, port) not in self.allowed_clouds:
+            self.allowed_clouds.append((other, port))
 
 
 class NullCloud(Construct):
@@ -79,6 +86,7 @@ class NullCloud(Construct):
         id: str,
         *,
         network: str | None = None,
+        ways_out: Sequence[str] = ("203.0.113.9",),
         refuses: Sequence[str] = (),
     ) -> None:
         """Start with nothing asked.
@@ -87,11 +95,13 @@ class NullCloud(Construct):
             scope: the construct it belongs to.
             id: its name.
             network: the address range it claims to have.
+            ways_out: by which addresses its machines claim to reach others.
             refuses: reasons for which it refuses every spec.
 
         """
         path = claim(scope, id)
         self.network = ipv4_network(network, path) if network else None
+        self.ways_out = net.ways_out(ways_out, f"{path}: ways_out")
         super().__init__(scope, id)
         self.asked: list[Spec] = []
         self.firewalls: list[NullFirewall] = []

@@ -33,6 +33,7 @@ from crossgate.clouds.openstack.network import (
 )
 from crossgate.clouds.openstack.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
+from crossgate.model import net
 from crossgate.model.argument import checked
 from crossgate.model.market import Spot
 from crossgate.model.names import dns_label, shortened
@@ -83,6 +84,7 @@ class OpenStackCloud(Construct):
         external_network_id: str | None = None,
         key_pair: str | None = None,
         healing: Healing | None = _DEFAULT_HEALING,
+        ways_out: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the cloud, and build its network when it is one of its own.
@@ -104,6 +106,9 @@ class OpenStackCloud(Construct):
             key_pair: name of a key pair for SSH; default: none.
             healing: when dead machines of its groups are replaced; None: never, by anybody, and
                 no group is scaled either.
+            ways_out: addresses or ranges, or tokens of some, by which machines of a network that
+                exists reach others: those of its router. Other clouds let these in; see
+                docs/spill-over.md. A network of its own knows its own.
             tags: put on everything in this cloud.
 
         Raises:
@@ -118,6 +123,7 @@ class OpenStackCloud(Construct):
             image = catalogue.named_image(profile, image, path)
         check_tags(tags or {}, path)
         checked((Healing, type(None)), healing, argument="healing", path=path)
+        outward = net.ways_out(ways_out, f"{path}: ways_out")
 
         super().__init__(scope, id)
         self.profile = profile
@@ -142,6 +148,7 @@ class OpenStackCloud(Construct):
         self.placement = build_network(
             self, chosen, name=name_of(self), external_network_id=external_network_id
         )
+        self.ways_out = outward or self.placement.ways_out
         self._found_image: DataImagesImageV2 | None = None
         self._member_template: Reference | None = None
 

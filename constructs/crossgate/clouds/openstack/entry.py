@@ -19,11 +19,12 @@ from crossgate.clouds.openstack.machines import own_reservation
 from crossgate.clouds.openstack.tags import words
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.names import shortened
-from crossgate.model.net import Ports
+from crossgate.model.net import Ports, as_range, is_token
 from crossgate.terraform.engine import Fn, path_of
 
 if TYPE_CHECKING:
     from crossgate.clouds.openstack.cloud import OpenStackCloud
+    from crossgate.contracts import Cloud
     from crossgate.specs import EntrySpec
     from crossgate.terraform.engine import Construct
 
@@ -113,6 +114,19 @@ class OpenStackEntry:
             ConfigError: no listener has this port.
 
         """
+        self._allow(str(source), port)
+
+    def allow_cloud(self, other: Cloud, port: int) -> None:
+        """Let the machines of another cloud reach one listener.
+
+        Raises:
+            ConfigError: no listener has this port.
+
+        """
+        for way in other.ways_out:
+            self._allow(as_range(way), port)
+
+    def _allow(self, source: str, port: int) -> None:
         if port not in self._allowed:
             raise ConfigError(
                 "the entry has no such port",
@@ -120,7 +134,7 @@ class OpenStackEntry:
                 got=port,
                 want=" or ".join(map(str, self.ports)),
             )
-        self._allowed[port].add(str(source))
+        self._allowed[port].add(source)
 
     def _listen(
         self,
@@ -203,7 +217,5 @@ class OpenStackEntry:
 
         Octavia gives them back sorted as text, and the provider compares lists by position.
         """
-        own, others = self._cloud.placement.cidr, self._allowed[port]
-        if own.startswith("${"):
-            return Fn.sort([own, *sorted(others)])
-        return sorted({own, *others})
+        sources = sorted({self._cloud.placement.cidr, *self._allowed[port]})
+        return Fn.sort(sources) if any(map(is_token, sources)) else sources

@@ -21,6 +21,7 @@ from crossgate.clouds.openstack.tags import words
 from crossgate.errors import ConfigError
 from crossgate.model.net import ipv4_network
 from crossgate.model.value import Many, value
+from crossgate.terraform.engine import TerraformLocal
 
 if TYPE_CHECKING:
     from crossgate.clouds.openstack.cloud import OpenStackCloud
@@ -137,6 +138,7 @@ class Placement:
         network_id: id or token.
         subnet_id: id or token.
         cidr: the subnet's range, literal or token.
+        ways_out: tokens of the addresses by which machines reach the world; none: not known.
         ready: what must be there before a machine reaches the world.
 
     """
@@ -144,6 +146,7 @@ class Placement:
     network_id: str
     subnet_id: str
     cidr: str
+    ways_out: Sequence[str] = ()
     ready: Sequence[ITerraformDependable] = ()
 
 
@@ -218,8 +221,17 @@ def _own(
         network_id=made.id,
         subnet_id=subnet.id,
         cidr=str(network.machines),
+        # Of a machine without an address of its own Neutron writes that of the router.
+        ways_out=(_address_outside(cloud, router),),
         ready=(interface,),
     )
+
+
+def _address_outside(cloud: OpenStackCloud, router: NetworkingRouterV2) -> str:
+    """Return the IPv4 address of a router outside; the network there may have IPv6 too."""
+    fixed = router.terraform_address("external_fixed_ip")
+    found = f'[for one in {fixed} : one.ip_address if length(regexall(":", one.ip_address)) == 0]'
+    return TerraformLocal(cloud, "address-outside", f"${{{found}[0]}}").as_string
 
 
 def _external(cloud: OpenStackCloud) -> str:

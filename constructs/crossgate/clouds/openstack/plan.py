@@ -12,7 +12,7 @@ from crossgate.clouds.openstack.network import ExistingNetwork, NetworkByName, O
 from crossgate.clouds.openstack.profile import PROFILES, OpenStackProfile
 from crossgate.errors import ConfigError
 from crossgate.model.machine import Image
-from crossgate.model.value import Table, value
+from crossgate.model.value import Many, Table, value
 
 if TYPE_CHECKING:
     from crossgate.terraform.engine import Construct
@@ -67,6 +67,7 @@ class Plan:
         external_network_id: its id; default: looked up by name.
         key_pair: name of a key pair.
         healing: when dead machines of its groups are replaced; null: never.
+        ways_out: addresses by which machines of a network that exists reach others.
         tags: put on everything in this cloud.
 
     """
@@ -84,6 +85,7 @@ class Plan:
     external_network_id: str | None = None
     key_pair: str | None = None
     healing: Healing | None = Healing()
+    ways_out: Many[str] = ()
     tags: Table[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,6 +120,7 @@ class Plan:
             external_network=self.external_network,
             external_network_id=self.external_network_id,
             key_pair=self.key_pair,
+            ways_out=self.ways_out,
             healing=self.healing,
             tags=self.tags,
         )
