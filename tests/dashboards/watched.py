@@ -22,6 +22,7 @@ from crossgate.balancers.haproxy.settings import Layout, Ports, Seen
 from crossgate.boot import programs as boot_programs
 from crossgate.boot.document import Document
 from crossgate.boot.metrics import metrics_document
+from crossgate.discovery.consul.acl import Gossip
 from crossgate.discovery.consul.agent import server_document
 from crossgate.model.text import Text
 from crossgate.specs import Addresses, ServerLines, Watch
@@ -112,7 +113,7 @@ class Watched:
         """
         document = server_document(
             datacenter="here",
-            gossip_key=base64.b64encode(bytes(range(32))).decode(),
+            gossip=Gossip(key=base64.b64encode(bytes(range(32))).decode()),
             join=Addresses(addresses=()),
             expected=1,
             **SERVER,

@@ -20,7 +20,7 @@ from crossgate.balancers.haproxy.settings import HEALTH_PATH, HEALTH_PORT, LAYOU
 from crossgate.boot.document import Document, File, Unit
 from crossgate.boot.metrics import METRICS_PORT, metrics_document
 from crossgate.boot.program import PYTHON
-from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
+from crossgate.discovery.consul.acl import KEYRING, MANAGEMENT_TOKEN, Gossip
 from crossgate.discovery.consul.agent import (
     WATCH,
     client_document,
@@ -77,7 +77,7 @@ class System:
         document = Document.merge(
             server_document(
                 datacenter="here",
-                gossip_key=GOSSIP_KEY,
+                gossip=Gossip(key=GOSSIP_KEY),
                 join=JOIN,
                 expected=len(SERVERS),
                 **SERVER,
@@ -92,7 +92,7 @@ class System:
         document = Document.merge(
             client_document(
                 datacenter="here",
-                gossip_key=GOSSIP_KEY,
+                gossip=Gossip(key=GOSSIP_KEY),
                 authority=AUTHORITY,
                 tokens=TOKENS,
                 join=JOIN,
@@ -108,7 +108,11 @@ class System:
 
     def stranger(self) -> Machine:
         document = client_document(
-            datacenter="here", gossip_key=GOSSIP_KEY, authority=FOREIGN, tokens=TOKENS, join=JOIN
+            datacenter="here",
+            gossip=Gossip(key=GOSSIP_KEY),
+            authority=FOREIGN,
+            tokens=TOKENS,
+            join=JOIN,
         )
         return self._machine("stranger", "10.71.0.41", document)
 
@@ -118,7 +122,7 @@ class System:
             haproxy_document(stats_password=PASSWORD),
             client_document(
                 datacenter="here",
-                gossip_key=GOSSIP_KEY,
+                gossip=Gossip(key=GOSSIP_KEY),
                 authority=AUTHORITY,
                 tokens=TOKENS,
                 join=JOIN,
@@ -362,7 +366,7 @@ def test_secrets_are_for_root_only(
     for path in (LAYOUT.login, LAYOUT.live, LAYOUT.staged, LAYOUT.socket):
         assert balancer.run("stat", "-c", "%a %U", path) == "600 root\n", path
     for machine, path in (
-        (balancer, "/etc/crossgate/consul/gossip.json"),
+        (balancer, KEYRING),
         (balancer, "/etc/crossgate/consul/acl.json"),
         (servers[0], "/etc/crossgate/consul-tls/server.key"),
     ):

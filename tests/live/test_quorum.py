@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN, Gossip
 from crossgate.discovery.consul.agent import server_document
 from crossgate.model.text import Reference, Text
 from crossgate.specs import Addresses
@@ -45,7 +45,7 @@ class Servers:
         self._made += 1
         document = server_document(
             datacenter="here",
-            gossip_key=GOSSIP_KEY,
+            gossip=Gossip(key=GOSSIP_KEY),
             join=Addresses(addresses=[Text.of(address) for address in SERVERS]),
             expected=len(SERVERS),
             **SERVER,

@@ -12,7 +12,7 @@ import pytest
 
 from crossgate.boot.document import Document
 from crossgate.clouds.inhouse.archive import kept
-from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN, Gossip
 from crossgate.discovery.consul.agent import server_document
 from crossgate.discovery.consul.snapshots import RESTORE, archive, snapshot_document
 from crossgate.model.machine import Machine as Size
@@ -48,7 +48,7 @@ def document() -> Document:
     place = archive(snapshots, "test-consul")
     join = Addresses(addresses=(Text.of(ADDRESS),))
     server = server_document(
-        datacenter="here", gossip_key=GOSSIP_KEY, join=join, expected=1, **SERVER
+        datacenter="here", gossip=Gossip(key=GOSSIP_KEY), join=join, expected=1, **SERVER
     )
     taking = snapshot_document(snapshots, key=KEY, store=place.program, each=True)
     nowhere: Reservation = type("Places", (), {"join": join})()

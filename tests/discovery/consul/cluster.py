@@ -21,10 +21,17 @@ COUNT = 3
 
 
 class Cluster:
-    """Three servers; leave the `with` block and none of them runs."""
+    """Three servers; leave the `with` block and none of them runs.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for their data.
+        encrypt: a key for their gossip; default none.
+
+    """
+
+    def __init__(self, folder: Path, *, encrypt: str | None = None) -> None:
         self._folder = folder
+        self._more = {} if encrypt is None else {"encrypt": encrypt}
         self._ports = [[free_port() for _ in range(4)] for _ in range(COUNT)]
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -46,6 +53,7 @@ class Cluster:
                         "performance": {"raft_multiplier": 1},
                         "disable_update_check": True,
                         "ports": {"grpc": -1, "grpc_tls": -1, "dns": -1},
+                        **self._more,
                     }
                 )
             )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crossgate.boot.document import Document
+from crossgate.discovery.consul.acl import KEYRING, Gossip
 from crossgate.discovery.consul.agent import client_document, server_document
 from crossgate.discovery.consul.settings import (
-    CONFIG_DIRECTORY,
     GOSSIP_KEY_BYTES,
     GOSSIP_PORTS,
     RPC_PORTS,
@@ -62,14 +62,14 @@ SERVICES = [
 
 def server(join: Join = ADDRESSES, expected: int = 3) -> Document:
     return server_document(
-        datacenter="nova", gossip_key=KEY, join=join, expected=expected, **SERVER
+        datacenter="nova", gossip=Gossip(key=KEY), join=join, expected=expected, **SERVER
     )
 
 
 def client(join: Join = ADDRESSES) -> Document:
     return client_document(
         datacenter="nova",
-        gossip_key=KEY,
+        gossip=Gossip(key=KEY),
         authority=AUTHORITY,
         tokens=TOKENS,
         join=join,
@@ -94,18 +94,16 @@ def test_consul_accepts_the_configuration(tmp_path: Path, make: Any, join: Join)
 
 @pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
 def test_the_gossip_key_is_a_reference_in_a_file_of_its_own(document: Document) -> None:
-    holding = [
-        file.path for _, file in document.written() if KEY in Text.of(file.text).references()
-    ]
-    assert holding == [f"{CONFIG_DIRECTORY}/gossip.json"]
-    for file in configuration(document).values():
+    (holding,) = [file for _, file in document.written() if KEY in Text.of(file.text).references()]
+    assert holding.path == KEYRING
+    for file in (holding, *configuration(document).values()):
         assert (file.mode, file.owner) == (0o640, "root:consul")
 
 
 @pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
 def test_gossip_is_encrypted_and_verified_both_ways(document: Document) -> None:
     found = settings(document)
-    assert found["encrypt"] == KNOWN[KEY]
+    assert "encrypt" not in found  # keys have come before the agent starts, in its keyring
     assert found["encrypt_verify_incoming"] is found["encrypt_verify_outgoing"] is True
 
 
@@ -192,7 +190,7 @@ def test_each_service_is_registered_in_a_file_of_its_own() -> None:
 def test_versions_are_pinned() -> None:
     document = client_document(
         datacenter="nova",
-        gossip_key=KEY,
+        gossip=Gossip(key=KEY),
         authority=AUTHORITY,
         tokens=TOKENS,
         join=ADDRESSES,

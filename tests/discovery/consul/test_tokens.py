@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossgate import AutoScalingGroup, ConfigError, ConsulServers, NullCloud, Service
-from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN, role_of
+from crossgate.discovery.consul.acl import KEYRING, MANAGEMENT_TOKEN, role_of
 from crossgate.discovery.consul.programs.consul_tokens import (
     AGENT,
     BALANCER,
@@ -196,6 +196,27 @@ def test_servers_know_the_secret_before_until_all_machines_have_the_new_one(stac
     ConsulServers(stack, "consul", clouds=[cloud], rotation=3)
     secrets = references(asked(cloud, MachinesSpec), "/etc/crossgate/consul-tokens.secrets")
     assert [re.findall(r"tokens-(\d)", one) for one in secrets] == [["3"], ["2"]]
+
+
+def gossip_of(documents):
+    """Return the numbers of the gossip keys that machines begin with; the first had none."""
+    found = references(documents, KEYRING)
+    return [re.search(r"gossip-?(\d?)", one)[1] or "1" for one in found]
+
+
+@pytest.mark.parametrize("spec", [MachinesSpec, GroupSpec], ids=["servers", "services"])
+def test_all_machines_encrypt_with_the_gossip_key_before_and_know_the_newest(
+    stack, cloud, api, spec
+):
+    consul = ConsulServers(stack, "consul", clouds=[cloud], rotation=2)
+    AutoScalingGroup(stack, "api", clouds=[cloud], service=api, discovery=consul)
+    assert gossip_of(asked(cloud, spec)) == ["1", "2"]
+
+
+def test_before_the_first_exchange_there_is_one_gossip_key(stack, cloud, synth):
+    ConsulServers(stack, "consul", clouds=[cloud])
+    assert gossip_of(asked(cloud, MachinesSpec)) == ["1"]
+    assert len(synth()["resource"]["random_bytes"]) == 1
 
 
 @pytest.mark.parametrize(

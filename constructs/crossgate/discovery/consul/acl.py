@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossgate.model.service import Service
-    from crossgate.model.text import Reference
+    from crossgate.model.text import Reference, TextLike
 
 MANAGEMENT_TOKEN = "/etc/crossgate/consul-management.token"  # noqa: S105  (where it is)
 """On servers, what may do anything; for root alone."""
+
+KEYRING = "/etc/crossgate/consul-gossip.keyring"
+"""The keys of gossip that an agent begins with; what it has later lies in its data directory."""
 
 _SECRETS = "/etc/crossgate/consul-tokens.secrets"
 _PROGRAM = "/usr/local/lib/crossgate/consul_tokens.py"
@@ -65,6 +68,29 @@ class Tokens:
         return {ROLE: role, NUMBER: str(self.number)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gossip:
+    """The keys with which the agents of a datacenter encrypt their gossip: 32 bytes in base64 each.
+
+    Attributes:
+        key: the newest, which the servers have all use when no machine of before is left.
+        before: the one before, with which all begin; None where there was none.
+
+    """
+
+    key: TextLike
+    before: TextLike | None = None
+
+    def keyring(self) -> File:
+        """Return both as Consul keeps them in its data directory; it encrypts with the first.
+
+        One setting of Consul, `encrypt`, holds one key, and who has one cannot read what others
+        encrypt with the other: a machine would be locked out that comes during an exchange.
+        """
+        keys = [self.key] if self.before is None else [self.before, self.key]
+        return File(KEYRING, json_text(keys) + "\n", mode=0o640, owner=f"root:{USER}")
+
+
 def role_of(services: Sequence[Service]) -> str:
     """Return the role of a machine that runs some services; of none, that it balances."""
     names = sorted({service.name for service in services})
@@ -88,7 +114,7 @@ def acl_file(tokens: Tokens, role: str) -> File:
 
 
 def tokens_document(tokens: Tokens) -> Document:
-    """Return what has servers make the tokens of all roles, and forget those exchanged."""
+    """Return what has servers make the tokens of all roles, and forget what is exchanged."""
     secrets = Text.of(f"{tokens.number} ", tokens.secret, "\n")
     if tokens.before is not None:
         secrets = Text.of(secrets, f"{tokens.number - 1} ", tokens.before, "\n")
@@ -105,8 +131,13 @@ def tokens_document(tokens: Tokens) -> Document:
             program_unit(
                 name,
                 [PYTHON, _PROGRAM, f"http://{HTTP_ADDRESS}"],
-                description="Makes the tokens of Consul that machines are born with",
-                lines=(*OWN_USER, f"LoadCredential=known:{_SECRETS}", _ANEW),
+                description="Makes good the tokens and the gossip key that machines are born with",
+                lines=(
+                    *OWN_USER,
+                    f"LoadCredential=known:{_SECRETS}",
+                    f"LoadCredential=gossip:{KEYRING}",
+                    _ANEW,
+                ),
             ),
         ),
     )

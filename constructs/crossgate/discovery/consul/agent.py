@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from crossgate.boot.document import Command, Document, File, Unit, User
 from crossgate.boot.hashicorp import hashicorp
 from crossgate.boot.program import program
-from crossgate.discovery.consul.acl import Tokens, acl_file, role_of, tokens_document
+from crossgate.discovery.consul.acl import (
+    KEYRING,
+    Gossip,
+    Tokens,
+    acl_file,
+    role_of,
+    tokens_document,
+)
 from crossgate.discovery.consul.programs.consul_tokens import SERVER
 from crossgate.discovery.consul.registration import registration
 from crossgate.discovery.consul.settings import (
@@ -19,7 +26,7 @@ from crossgate.discovery.consul.settings import (
     USER,
     Versions,
 )
-from crossgate.model.text import Text, json_text
+from crossgate.model.text import json_text
 from crossgate.model.units import whole_seconds
 from crossgate.specs import Tagged
 
@@ -55,6 +62,7 @@ drain() {{ # SECONDS PORT
 }}
 """
 _STOP_SECONDS = 15  # beside the drain
+_KEPT = f"{DATA_DIRECTORY}/serf/local.keyring"
 _INSTANCE = "/var/lib/cloud/data/instance-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
 
@@ -62,7 +70,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
 def server_document(
     *,
     datacenter: str,
-    gossip_key: TextLike,
+    gossip: Gossip,
     authority: TextLike,
     certificate: TextLike,
     key: TextLike,
@@ -81,7 +89,7 @@ def server_document(
 
     Args:
         datacenter: its name, that of the cloud.
-        gossip_key: 32 bytes in base64.
+        gossip: its keys.
         authority: certificate of who signs the servers' ones, PEM.
         certificate: that of a server, good for `server_name(datacenter)`, PEM.
         key: its private key, PEM.
@@ -98,14 +106,15 @@ def server_document(
         _secret("server.key", key),
     ]
     return Document.merge(
-        _document(settings, gossip_key, tokens, SERVER, files, versions), tokens_document(tokens)
+        _document(settings, gossip, tokens, SERVER, files, versions),
+        tokens_document(tokens),
     )
 
 
 def client_document(
     *,
     datacenter: str,
-    gossip_key: TextLike,
+    gossip: Gossip,
     authority: TextLike,
     tokens: Tokens,
     join: Join,
@@ -116,7 +125,7 @@ def client_document(
 
     Args:
         datacenter: its name, that of the cloud.
-        gossip_key: 32 bytes in base64.
+        gossip: its keys.
         authority: certificate of who signs the servers' ones, PEM; its own one the servers give it.
         tokens: those of the datacenter.
         join: how it finds the servers.
@@ -127,7 +136,7 @@ def client_document(
     settings = _common(datacenter, join) | _client()
     files = [_secret("ca.pem", authority), *map(registration, services)]
     role = role_of(services)
-    return _document(settings, gossip_key, tokens, role, files, versions, services)
+    return _document(settings, gossip, tokens, role, files, versions, services)
 
 
 def watch_document() -> Document:
@@ -141,14 +150,14 @@ def watch_document() -> Document:
 
 def _document(
     settings: Mapping[str, object],
-    gossip_key: TextLike,
+    gossip: Gossip,
     tokens: Tokens,
     role: str,
     more: Sequence[File],
     versions: Versions | None,
     services: Sequence[Service] = (),
 ) -> Document:
-    # The key has a file of its own: whoever shows the settings does not show the secret.
+    # Keys have a file of their own: whoever shows the settings does not show the secret.
     return Document.merge(
         hashicorp("consul", (versions or Versions()).consul),
         Document(
@@ -157,7 +166,7 @@ def _document(
             before=(Command(f"install -d -o {USER} -g {USER} -m 0750 {DATA_DIRECTORY}"),),
             files=(
                 _file("agent.json", {**settings, "node_meta": tokens.marks(role)}),
-                _file("gossip.json", {"encrypt": Text.of(gossip_key)}),
+                gossip.keyring(),
                 acl_file(tokens, role),
                 *more,
             ),
@@ -362,6 +371,7 @@ StartLimitIntervalSec=0
 Type=notify
 User={USER}
 Group={USER}
+ExecStartPre=/bin/sh -c 'test -e {_KEPT} || install -D -m 0600 {KEYRING} {_KEPT}'
 ExecStart=/bin/sh -c 'id=$$(cat {_INSTANCE} 2>/dev/null) && set -- -node-meta="instance:$$id"; \
 exec /usr/bin/consul agent -config-dir={CONFIG_DIRECTORY} \
 -node="$$(uname -n | cut -d. -f1)-$$(cut -c1-8 /etc/machine-id)" "$$@"'

@@ -13,7 +13,7 @@ from crossgate.boot.metrics import METRICS_PORT, METRICS_USER, metrics_document
 from crossgate.boot.program import PYTHON
 from crossgate.connections import Connections
 from crossgate.discovery.consul import snapshots as copies
-from crossgate.discovery.consul.acl import Tokens
+from crossgate.discovery.consul.acl import Gossip, Tokens
 from crossgate.discovery.consul.agent import (
     WATCH,
     client_document,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Firewall, Reservation
     from crossgate.model.service import Service
     from crossgate.model.snapshots import Snapshots
-    from crossgate.model.text import Reference
     from crossgate.specs import Join, WatchedFile
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
@@ -96,8 +95,8 @@ class ConsulServers(Construct):
             snapshots: how often what the servers hold is copied, and where to; None: never. By
                 default in-house, into a folder of each server; a bucket or a container is made
                 where it is asked for.
-            rotation: of all tokens of Consul's ACL; default 1. A number more exchanges them, in one
-                deploy and without an outage: docs/consul.md.
+            rotation: of all tokens of Consul's ACL and of the gossip key; default 1. A number more
+                exchanges them, in one deploy and without an outage: docs/consul.md.
             tags: put on everything that the cloud can tag.
 
         Raises:
@@ -142,7 +141,7 @@ class ConsulServers(Construct):
         self._name = name
         self.connections = Connections(path, admin_ports=(METRICS_PORT,))
         self._members: dict[Cloud, Firewall] = {}
-        self._keys: dict[Cloud, Reference] = {}
+        self._gossip: dict[Cloud, Gossip] = {}
         self._tokens: dict[Cloud, Tokens] = {}
         self._authority = authority(self, "authority", name=f"{name} servers")
         self._reserved: dict[Cloud, Reservation] = {}
@@ -155,7 +154,7 @@ class ConsulServers(Construct):
             worn = cloud.firewall(child, "members", name=f"{name}-members")
             own = cloud.firewall(child, "firewall", name=name)
             self._members[cloud] = worn
-            self._keys[cloud] = random_key(child, "gossip", length=GOSSIP_KEY_BYTES)
+            self._gossip[cloud] = _gossip(child, rotation)
             self._tokens[cloud] = _tokens(child, rotation)
             own_certificate = signed(
                 child,
@@ -177,7 +176,7 @@ class ConsulServers(Construct):
                 document=Document.merge(
                     server_document(
                         datacenter=cloud.name,
-                        gossip_key=self._keys[cloud],
+                        gossip=self._gossip[cloud],
                         authority=self._authority.certificate,
                         certificate=own_certificate.certificate,
                         key=own_certificate.key,
@@ -246,7 +245,7 @@ class ConsulServers(Construct):
         """Return a client agent that registers `services` with their checks."""
         return client_document(
             datacenter=cloud.name,
-            gossip_key=self._keys_of(cloud),
+            gossip=self._gossip_of(cloud),
             authority=self._authority.certificate,
             tokens=self._tokens[cloud],
             join=self._reservation(cloud).join,
@@ -312,9 +311,9 @@ class ConsulServers(Construct):
                     )
         return problems
 
-    def _keys_of(self, cloud: Cloud) -> Reference:
+    def _gossip_of(self, cloud: Cloud) -> Gossip:
         self._reservation(cloud)
-        return self._keys[cloud]
+        return self._gossip[cloud]
 
     def _reservation(self, cloud: Cloud) -> Reservation:
         try:
@@ -334,7 +333,7 @@ def _refuse_rotation(rotation: int, path: str) -> None:
             "rotation counts from 1",
             path=path,
             got=rotation,
-            want="1 at first, and a number more each time that tokens are exchanged",
+            want="1 at first, and a number more each time that tokens and keys are exchanged",
         )
 
 
@@ -343,6 +342,16 @@ def _tokens(scope: Construct, number: int) -> Tokens:
     secret = random_password(scope, f"tokens-{number}")
     before = random_password(scope, f"tokens-{number - 1}") if number > 1 else None
     return Tokens(number=number, secret=secret, before=before)
+
+
+def _gossip(scope: Construct, number: int) -> Gossip:
+    """Return the gossip keys of a datacenter, of which the one before is good until the next."""
+    made = [
+        random_key(scope, "gossip" if one == 1 else f"gossip-{one}", length=GOSSIP_KEY_BYTES)
+        for one in (number, number - 1)
+        if one > 0
+    ]
+    return Gossip(key=made[0], before=made[1] if number > 1 else None)
 
 
 def _copied(

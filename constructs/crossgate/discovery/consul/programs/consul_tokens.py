@@ -10,6 +10,10 @@ of the older one are deleted.
 Secrets come from the unit's credential `known`, a line for each, the newest first: its number
 and itself.
 
+It keeps the keys of gossip too: those of the unit's credential `gossip`, a list in JSON, are given
+to every agent. When no machine of before is left, which knows not the newest from birth, that comes
+into use; it is the last of the list. All others are taken away then.
+
 It ends with 75 when the agent of this server has lost the way to its leader and must be started
 anew. Consul before 2.0 forgets a server when another one, that had its address before, is struck
 off, and knows it no more should it lead (hashicorp/consul#21785, #23533).
@@ -132,6 +136,36 @@ def oldest(nodes: Sequence[Mapping[str, Any]]) -> int:
     return min(numbers.values(), default=0)
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The agents that gossip with each other, and what keys they have.
+
+    Attributes:
+        agents: how many there are.
+        having: how many have a key, by the key.
+        using: how many encrypt with it.
+
+    """
+
+    agents: int
+    having: Mapping[str, int]
+    using: Mapping[str, int]
+
+    @classmethod
+    def of(cls, answer: Sequence[Mapping[str, Any]]) -> Pool:
+        """Return the pool within a datacenter, as `/v1/operator/keyring` answers."""
+        (one,) = (pool for pool in answer if not pool["WAN"])
+        return cls(one["NumNodes"], one["Keys"] or {}, one["PrimaryKeys"] or {})
+
+    def lacks(self, key: str) -> bool:
+        """Return whether an agent has not got a key."""
+        return self.having.get(key, 0) < self.agents
+
+    def neglects(self, key: str) -> bool:
+        """Return whether an agent encrypts with another."""
+        return self.using.get(key, 0) < self.agents
+
+
 class Unanswered(Exception):  # noqa: N818  (it is said, and tried again)
     """Consul does not answer, or refuses."""
 
@@ -179,11 +213,15 @@ class Keeper:
         consul: the agent of this machine.
         secrets: the newest first.
 
+    Attributes:
+        alone: whether all machines have tokens of the newest secret.
+
     """
 
     def __init__(self, consul: Consul, secrets: Sequence[Secret]) -> None:
         self._consul = consul
         self._secrets = secrets
+        self.alone = False
 
     def begin(self) -> None:
         """Be allowed to: by the newest secret, or by one before, which then makes the newest good.
@@ -226,9 +264,9 @@ class Keeper:
             names = sorted(one["Name"] for one in (token or {}).get("Policies") or [])
             if wanted and names != sorted(wanted):
                 self._make(role, sorted(wanted), new=token is None)
-        if oldest(nodes) >= self._secrets[0].number:
-            for token in tokens:
-                self._forget(token)
+        self.alone = oldest(nodes) >= self._secrets[0].number
+        for token in tokens if self.alone else ():
+            self._forget(token)
         return seen
 
     def _make(self, role: str, policies: Sequence[str], *, new: bool = True) -> None:
@@ -264,6 +302,53 @@ def say(text: str) -> None:
         sys.stdout.flush()
 
 
+class Ring:
+    """Keeps the keys of gossip.
+
+    Args:
+        consul: the agent of this machine.
+        keys: the newest last.
+
+    """
+
+    def __init__(self, consul: Consul, keys: Sequence[str]) -> None:
+        self._consul = consul
+        self._keys = keys
+
+    def look(self, *, alone: bool) -> None:
+        """Give the keys to who lacks them, and have the newest used when it is time.
+
+        Args:
+            alone: whether all machines have been born with these keys. One that was not, and comes
+                now, would understand nobody who uses the newest.
+
+        Raises:
+            Unanswered: Consul does not answer, or an agent of the datacenter does not.
+
+        """
+        pool = self._pool()
+        for key in filter(pool.lacks, self._keys):
+            self._change("POST", key)
+            say("a gossip key is given to all")
+            pool = self._pool()
+        if any(map(pool.lacks, self._keys)):
+            raise Unanswered("an agent has not yet all keys of gossip")
+        if not alone:
+            return
+        if pool.neglects(self._keys[-1]):
+            self._change("PUT", self._keys[-1])
+            say("the newest gossip key is in use")
+        for key in pool.having.keys() - set(self._keys):
+            self._change("DELETE", key)
+            say("a gossip key of before is taken away")
+
+    def _pool(self) -> Pool:
+        return Pool.of(self._consul.ask("/operator/keyring?local-only=true"))
+
+    def _change(self, method: str, key: str) -> None:
+        self._consul.ask("/operator/keyring", {"Key": key}, method=method)
+
+
 class Way:
     """Whether the agent knows the way to its leader."""
 
@@ -284,15 +369,19 @@ class Way:
 def main(agent: str) -> None:
     """Keep the tokens until stopped."""
     # systemd shows a unit its credentials in a folder of its own; see LoadCredential=.
-    text = Path(os.environ["CREDENTIALS_DIRECTORY"], "known").read_text(encoding="utf-8")
+    known, gossip = (
+        Path(os.environ["CREDENTIALS_DIRECTORY"], name).read_text(encoding="utf-8")
+        for name in ("known", "gossip")
+    )
     consul = Consul(agent)
-    keeper, way = Keeper(consul, secrets_of(text)), Way()
+    keeper, ring, way = Keeper(consul, secrets_of(known)), Ring(consul, json.loads(gossip)), Way()
     while True:
         try:
             keeper.begin()
             index = "0"
             while True:
                 index = keeper.look(index)
+                ring.look(alone=keeper.alone)
                 way.is_lost("", time.monotonic())
         except Unanswered as error:
             say(str(error))
