@@ -132,34 +132,40 @@ class HAProxy:
         self._program = program
         self._layout = layout
         self.health_port, self.proxied_health_port = free_port(), free_port()
-        self._file = rendered(
-            configuration(
-                listeners,
-                layout=layout,
-                ports=Ports(
-                    stats=free_port(),
-                    health=self.health_port,
-                    proxied_health=self.proxied_health_port,
-                ),
-                cookie_key="keyOfTheTests",
-                elsewhere=elsewhere,
+        self._address = address
+        self._file = configuration(
+            listeners,
+            layout=layout,
+            ports=Ports(
+                stats=free_port(),
+                health=self.health_port,
+                proxied_health=self.proxied_health_port,
             ),
-            servers,
-        ).replace("bind *:", f"bind {address}:")
+            cookie_key="keyOfTheTests",
+            elsewhere=elsewhere,
+        )
+        self._servers = servers
+
+    def text(self, servers: Mapping[str, Sequence[int]]) -> str:
+        """Return its file with servers on these ports by service."""
+        return rendered(self._file, servers).replace("bind *:", f"bind {self._address}:")
 
     def __enter__(self) -> Self:
         config = Path(self._layout.live)
-        config.write_text(self._file, encoding="utf-8")
-        self._process = subprocess.Popen(
-            [self._program, "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        config.write_text(self.text(self._servers), encoding="utf-8")
+        # Into a file: a pipe that nobody empties would make it wait.
+        said = Path(f"{self._layout.live}.said")
+        with said.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [self._program, "-f", config], stdout=subprocess.DEVNULL, stderr=stderr
+            )
         last = time.monotonic() + 10
         while True:
             # Answered only once every port is bound: the socket itself is there before that.
             with contextlib.suppress(OSError):
                 self.states()
                 return self
-            assert self._process.poll() is None, self._process.communicate()
+            assert self._process.poll() is None, said.read_text(encoding="utf-8")
             assert time.monotonic() < last
             time.sleep(0.05)
 
@@ -174,17 +180,22 @@ class HAProxy:
         """End it; more than once is well."""
         if self._process.poll() is None:
             self._process.terminate()
-        self._process.communicate(timeout=20)
+        self._process.wait(timeout=20)
         Path(self._layout.socket).unlink(missing_ok=True)
 
     def pause(self, seconds: float) -> None:
         """Have it stand still for a while."""
         # The worker: the process that was started watches over it alone.
-        said = self._said("show info")
-        (worker,) = (int(line[5:]) for line in said.splitlines() if line.startswith("Pid: "))
+        worker = self.worker()
         os.kill(worker, signal.SIGSTOP)
         time.sleep(seconds)
         os.kill(worker, signal.SIGCONT)
+
+    def worker(self) -> int:
+        """Return the number of the process that has clients now."""
+        said = self._said("show info")
+        (found,) = (int(line[5:]) for line in said.splitlines() if line.startswith("Pid: "))
+        return found
 
     def connections(self, frontend: str) -> int:
         """Return how many a frontend has had."""

@@ -70,9 +70,15 @@ def test_a_silent_connection_lasts_as_long_as_the_listener_says() -> None:
         assert f"    timeout {which} 300000ms\n" in text
 
 
-def test_user_timeouts_stand_in_each_server_line() -> None:
+def test_each_server_line_says_all_of_itself() -> None:
+    """HAProxy hears no default for a server that it is told of while it runs."""
     line = next(p.line for p in configuration(LISTENERS).pieces if isinstance(p, ServerLines))
-    assert line == "    server {name} {address}:{port} tcp-ut 400ms\n"
+    assert line == (
+        "    server {name} {address}:{port} tcp-ut 400ms "
+        "check inter 150ms fastinter 50ms downinter 500ms fall 2 rise 2 "
+        "observe layer4 error-limit 1 on-error fastinter on-marked-down shutdown-sessions\n"
+    )
+    assert "default-server" not in text_of(*LISTENERS)
 
 
 def test_the_fastest_safe_timers_are_the_default() -> None:
@@ -83,10 +89,6 @@ def test_the_fastest_safe_timers_are_the_default() -> None:
         "balance leastconn",
         "retries 3",
         "option redispatch 1",
-        (
-            "default-server check inter 150ms fastinter 50ms downinter 500ms fall 2 rise 2 "
-            "observe layer4 error-limit 1 on-error fastinter on-marked-down shutdown-sessions"
-        ),
     ):
         assert f"    {line}\n" in text
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy import spill, tls
 from crossgate.balancers.haproxy.lines import section, time
 from crossgate.balancers.haproxy.listening import backend, limits, sections
 from crossgate.balancers.haproxy.settings import (
+    DRAIN,
     HEALTH_PATH,
     LAYOUT,
     PORTS,
@@ -23,13 +23,13 @@ from crossgate.specs import WatchedFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from crossgate.balancers.haproxy.spill import Elsewhere
     from crossgate.model.listener import Listener
     from crossgate.model.text import TextLike
     from crossgate.specs import ServerLines
 
-_DRAIN = timedelta(minutes=30)
 _OWN_DESCRIPTORS = 256
 """For listeners, checks, the runtime API and its own needs."""
 
@@ -42,7 +42,7 @@ def configuration(
     stats_address: str = "127.0.0.1",
     ports: Ports = PORTS,
     max_connections: int = 20_000,
-    drain: timedelta = _DRAIN,
+    drain: timedelta = DRAIN,
     balancers: int = 1,
     timing: Timing = TIMING,
     layout: Layout = LAYOUT,
@@ -145,10 +145,6 @@ def _defaults(timing: Timing) -> Text:
         f"timeout check {time(timing.check, 'check')}",
         "timeout client-fin 30s",
         "timeout server-fin 30s",
-        f"default-server check inter {time(timing.every, 'every')} "
-        f"fastinter {time(timing.doubtful, 'doubtful')} downinter {time(timing.down, 'down')} "
-        f"fall {timing.fall} rise {timing.rise} "
-        "observe layer4 error-limit 1 on-error fastinter on-marked-down shutdown-sessions",
     )
 
 
@@ -202,7 +198,7 @@ def _machine(port: int) -> Text:
         "no log",
         "timeout server 30s",
         "http-request del-header authorization",
-        f"server own 127.0.0.1:{port} no-check",
+        f"server own 127.0.0.1:{port}",
     )
 
 

@@ -6,14 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.listening import backend, limits, page_path
-from crossgate.balancers.haproxy.settings import LAYOUT, LOG_PORT, Layout
+from crossgate.balancers.haproxy.settings import DRAIN, LAYOUT, LOG_PORT, Layout
 from crossgate.boot.document import Document, File
 from crossgate.boot.metrics import METRICS_USER
 from crossgate.boot.program import PYTHON, program, program_unit
 from crossgate.model.text import Text
+from crossgate.model.units import whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from crossgate.model.listener import Listener
     from crossgate.model.text import TextLike
@@ -31,19 +33,26 @@ MOST_LISTENERS = 512
 
 
 def haproxy_document(
-    *, stats_password: TextLike | None, stats_user: str = METRICS_USER, layout: Layout = LAYOUT
+    *,
+    stats_password: TextLike | None,
+    stats_user: str = METRICS_USER,
+    drain: timedelta = DRAIN,
+    layout: Layout = LAYOUT,
 ) -> Document:
     """Return what makes a machine ready for HAProxy; its configuration comes from discovery.
 
     HAProxy starts when discovery has answered for the first time and the file has passed
     `haproxy -c`: until then its ports, the one of the health question among them, are closed, so
     no entry sends clients to a balancer that knows no server yet. From then on the last good file
-    is on the disk, and a restart or a reboot needs no discovery.
+    is on the disk, and a restart or a reboot needs no discovery. Machines come and go without a
+    reload.
 
     Args:
         stats_password: for the stats page and /metrics; printable, on one line. None where there is
             neither.
         stats_user: the user of that login; default "stats".
+        drain: as for `configuration`: how long sessions may go on with a machine that has gone from
+            the list.
         layout: where the files lie.
 
     """
@@ -53,6 +62,7 @@ def haproxy_document(
         files=(
             File(DROP_IN, _drop_in(layout)),
             program(layout.process, _PROGRAMS, "haproxy_process"),
+            program(layout.servers, _PROGRAMS, "haproxy_servers"),
             File(layout.apply, _apply(layout), mode=0o755),
             *(
                 ()
@@ -66,6 +76,18 @@ def haproxy_document(
             *(f"{layout.live}{end}" for end in ("", ".lock", ".new", ".previous")),
             layout.states,
             layout.counts,
+        ),
+        units=(
+            program_unit(
+                "haproxy-servers",
+                [
+                    *(PYTHON, layout.servers, "keep", layout.socket, layout.live),
+                    *(f"{layout.live}.lock", str(whole_seconds(drain))),
+                ],
+                description="Sees that HAProxy leads to the servers of its file, and to no others",
+                # As root: so are HAProxy's socket and its file.
+                lines=("PrivateTmp=yes",),
+            ),
         ),
     )
 
@@ -200,14 +222,16 @@ ExecReload=
 ExecReload=/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS
 ExecReload=-{PYTHON} {layout.process} save {layout.socket} {layout.states}
 ExecReload=/bin/kill -USR2 $MAINPID
+ExecReload=-{PYTHON} {layout.process} await {layout.socket} {layout.states}
 RestartSec=100ms
 """
 
 
 def _apply(layout: Layout) -> str:
     return rf"""#!/bin/sh
-# Makes HAProxy use the staged configuration, if HAProxy itself finds nothing wrong with it.
-# Otherwise HAProxy, and the next start of it, go on with the last good file.
+# Makes HAProxy use the staged configuration, if HAProxy itself finds nothing wrong with it; by a
+# reload where more has changed than its servers. Otherwise HAProxy, and the next start of it, go on
+# with the last good file.
 set -eu
 
 staged={layout.staged}
@@ -238,6 +262,13 @@ if ! haproxy -c -q -f "$live.new"; then
     exit 1
 fi
 
+if [ -e "$live" ] && systemctl --quiet is-active "$unit" &&
+    {PYTHON} {layout.servers} change {layout.socket} "$live" "$live.new"; then
+    mv -f "$live.new" "$live"
+    count applied
+    exit 0
+fi
+
 # Without a live file a running HAProxy has some other configuration: a reload would keep to that.
 how=restart
 rm -f "$live.previous"
@@ -256,4 +287,5 @@ if ! systemctl "$how" "$unit"; then
     exit 1
 fi
 count applied
+count reloaded
 """

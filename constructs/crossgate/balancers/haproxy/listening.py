@@ -27,7 +27,7 @@ _RATE_SECONDS = 10
 _SOURCES = 100_000
 """Addresses that are counted at a time, at some 100 bytes each; the oldest is forgotten first."""
 
-_HEADER = {"v1": " send-proxy", "v2": " send-proxy-v2"}
+_HEADER = {"v1": "send-proxy", "v2": "send-proxy-v2"}
 
 
 def backend(listener: Listener, service: Service) -> str:
@@ -291,18 +291,27 @@ def _bound(port: int, how: str) -> Sequence[str]:
 
 
 def _servers(listener: Listener, service: Service, timing: Timing, most: int | None) -> ServerLines:
-    # tcp-ut is kept only beside a literal address; in default-server it is silently ignored.
-    line = "server {name} {address}:{port} tcp-ut " + time(timing.unacknowledged, "unacknowledged")
+    # All of it here: what default-server says HAProxy does not hear for a server that it is told of
+    # while it runs, and `tcp-ut` never there.
+    words = [
+        "server {name} {address}:{port}",
+        f"tcp-ut {time(timing.unacknowledged, 'unacknowledged')}",
+        f"check inter {time(timing.every, 'every')}",
+        f"fastinter {time(timing.doubtful, 'doubtful')}",
+        f"downinter {time(timing.down, 'down')}",
+        f"fall {timing.fall} rise {timing.rise}",
+        "observe layer4 error-limit 1 on-error fastinter on-marked-down shutdown-sessions",
+    ]
     if most is not None:
-        line += f" maxconn {most}"
+        words.append(f"maxconn {most}")
     if listener.mode == "http" and service.protocol == "grpc":
-        line += " proto h2"
+        words.append("proto h2")
     if service.send_proxy is not None:
-        line += _HEADER[service.send_proxy]
+        words.append(_HEADER[service.send_proxy])
     if service.send_proxy == "v2" and listener.tls is not None:
-        line += " proxy-v2-options ssl,cert-cn"
+        words.append("proxy-v2-options ssl,cert-cn")
     if service.agent_port is not None:
         # The agent says a part of this weight; of 1, which is the default, there are none.
-        line += f" weight 100 agent-check agent-port {service.agent_port}"
-        line += f" agent-inter {time(timing.agent, 'agent')}"
-    return ServerLines(service=service, line=f"    {line}\n")
+        words.append(f"weight 100 agent-check agent-port {service.agent_port}")
+        words.append(f"agent-inter {time(timing.agent, 'agent')}")
+    return ServerLines(service=service, line=f"    {' '.join(words)}\n")

@@ -57,10 +57,13 @@ class SpillOver:
 
     Attributes:
         offset: what is added to a listener's port for that one; default 10,000: 19000 for 9000.
+        rotation: of the balancers' certificates and of their authority; default 1. A number more
+            exchanges them, in one deploy and without an outage: docs/spill-over.md.
 
     """
 
     offset: Annotated[int, pydantic.Field(ge=1, le=65534)] = 10_000
+    rotation: Annotated[int, pydantic.Field(ge=1)] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,7 @@ class Layout:
         pages: how the names of pages begin that are shown when no machine works.
         tls: how the names of files begin that hold certificates and keys, for root only.
         process: the program that carries sockets and servers' states over to the next process.
+        servers: the program that changes the servers of the process that runs.
         figures: the program that looks at all processes: keeps servers to their limits, and tells
             the cluster how many connections each service has.
         figures_settings: the limits, what it is to tell, and to whom.
@@ -116,6 +120,7 @@ class Layout:
     pages: str = "/etc/haproxy/maintenance"
     tls: str = "/etc/haproxy/tls"
     process: str = "/usr/local/lib/crossgate/haproxy_process.py"
+    servers: str = "/usr/local/lib/crossgate/haproxy_servers.py"
     figures: str = "/usr/local/lib/crossgate/haproxy_figures.py"
     figures_settings: str = "/etc/crossgate/haproxy-figures.json"
     seen: str = "/usr/local/lib/crossgate/haproxy_seen.py"
@@ -147,7 +152,8 @@ class Timing:
         fall: failed checks until it is down.
         rise: good checks until it is up.
         unacknowledged: data sent to a server and not acknowledged for this long ends the session.
-            Old workers check nothing after a reload, so this is what frees their sessions.
+            Old workers check nothing after a reload, so this is what frees their sessions. Servers
+            that came without a reload are without it until the next one.
         agent: time between two questions to a service's agent, where it has one.
 
     """
@@ -162,6 +168,9 @@ class Timing:
     unacknowledged: timedelta = timedelta(milliseconds=400)
     agent: timedelta = timedelta(seconds=1)
 
+
+DRAIN = timedelta(minutes=30)
+"""How long sessions may go on, after a reload or with a machine that has gone from the list."""
 
 LAYOUT = Layout()
 PORTS = Ports()

@@ -2,12 +2,14 @@
 
     haproxy_process.py start CONFIG STATE PROGRAM...   become PROGRAM, with the sockets of CONFIG
     haproxy_process.py save SOCKET STATE               write down which servers are fit
+    haproxy_process.py await SOCKET STATE              wait until a process after that one answers
 
 A listening socket `fd@${HELD_9000}` of the configuration is bound here and handed to systemd, which
 keeps it while the unit restarts (FileDescriptorStoreMax= in systemd.service(5)): connections that
 come while HAProxy is away wait in it for the next one instead of being refused. Stopping the unit
 closes it. HAProxy's servers start out fit; with the file that `save` wrote just before a reload,
-those that were down stay down until a check says otherwise.
+those that were down stay down until a check says otherwise. Whoever tells the process something
+just after a reload should tell the new one: `await` ends when that is there, or after some time.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import re
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +29,13 @@ if TYPE_CHECKING:
 _FIRST = 3  # SD_LISTEN_FDS_START
 _BACKLOG = 4096
 _SECONDS = 2.0
+_AWAIT_SECONDS = 10.0
+_LOOK_SECONDS = 0.02
+_SURE = 3
+"""For a moment both processes answer, by turns."""
+
 _PLACE = re.compile(r"fd@\$\{HELD_(\d+)\}")
+_PROCESS = re.compile(rb"^Pid: (\d+)$", re.MULTILINE)
 _EMPTY = "1\n"
 """What a file of servers' states says that names none."""
 
@@ -84,17 +93,43 @@ def tell(message: str, *descriptors: int) -> None:
 
 
 def save(api: str, state: Path) -> None:
-    """Write down what HAProxy says of its servers."""
-    with socket.socket(socket.AF_UNIX) as asked:
-        asked.settimeout(_SECONDS)
-        asked.connect(api)
-        asked.sendall(b"show servers state\n")
-        said = b"".join(iter(lambda: asked.recv(65536), b""))
+    """Write down what HAProxy says of its servers, and which process it is."""
+    said = _asked(api, b"show servers state\n")
     if not said.startswith(_EMPTY.encode()):
         raise SystemExit(f"no states of servers: {said[:80]!r}")
+    _before(state).write_bytes(_process(api))
     draft = state.with_name(f"{state.name}.new")
     draft.write_bytes(said)
     draft.replace(state)
+
+
+def await_next(api: str, state: Path) -> None:
+    """Return when another process answers than the one that was written down."""
+    before, seen = _before(state).read_bytes(), 0
+    last = time.monotonic() + _AWAIT_SECONDS
+    while seen < _SURE:
+        if time.monotonic() > last:
+            raise SystemExit(f"process {before.decode()} still answers")
+        time.sleep(_LOOK_SECONDS)
+        with contextlib.suppress(OSError):
+            seen = 0 if _process(api) in (b"", before) else seen + 1
+
+
+def _before(state: Path) -> Path:
+    return state.with_name(f"{state.name}.process")
+
+
+def _process(api: str) -> bytes:
+    found = _PROCESS.search(_asked(api, b"show info\n"))
+    return found[1] if found else b""
+
+
+def _asked(api: str, question: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(_SECONDS)
+        asked.connect(api)
+        asked.sendall(question)
+        return b"".join(iter(lambda: asked.recv(65536), b""))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -104,8 +139,10 @@ def main(arguments: Sequence[str]) -> None:
         start(Path(rest[0]), Path(rest[1]), rest[2:])
     elif what == "save":
         save(rest[0], Path(rest[1]))
+    elif what == "await":
+        await_next(rest[0], Path(rest[1]))
     else:
-        raise SystemExit("haproxy_process.py start CONFIG STATE PROGRAM... | save SOCKET STATE")
+        raise SystemExit("start CONFIG STATE PROGRAM... | save SOCKET STATE | await SOCKET STATE")
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ class List:
             "crossgate_discovery_answers": int(answered),
             "crossgate_list_frozen": int(not confirmed),
             "crossgate_list_applied_total": self._counted("applied"),
+            "crossgate_list_reloads_total": self._counted("reloaded"),
         }
         for who in ("haproxy", "systemd"):
             name = f'crossgate_list_refused_total{{by="{who}"}}'

@@ -1,0 +1,233 @@
+"""Changes the servers of a running HAProxy, so that machines come and go without a reload.
+
+    haproxy_servers.py change SOCKET LIVE NEW            have HAProxy lead to the servers of NEW
+    haproxy_servers.py keep SOCKET LIVE LOCK SECONDS     see that it leads to those of LIVE
+
+`change` ends with 3 where NEW differs from LIVE, with which HAProxy runs, in more than servers, or
+where HAProxy refuses: then it must be reloaded. A server that is no more in the file gets nobody
+new and keeps the sessions that it has; `keep` takes it out of HAProxy when these have ended, or
+ends them when they have had their time. It makes good, too, what was said to a process that was
+about to end.
+
+A server that comes so is without `tcp-ut`, which neither 2.6 nor 2.8 takes ("option is not accepted
+for dynamic server"). It is for the sessions of old processes, which check nothing any more.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import re
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Key = tuple[str, str]
+    """A backend, and a server in it."""
+
+_ANSWER_SECONDS = 5.0
+_LOOK_SECONDS = 5.0
+_RELOAD = 3
+_SECTION = re.compile(r"^(?=\S)", re.MULTILINE)
+_BACKEND = re.compile(r"backend (\S+)\n")
+_DRAINED = 0x08  # SRV_ADMF_FDRAIN; see `srv_admin_state` in HAProxy's management guide
+_FIXED = {"cookie", "default-server"}
+"""Words that begin a line of a backend whose servers nobody changes: a client that a cookie leads
+to one that drains is still led there, and what a default says HAProxy does not hear."""
+
+
+class Refused(Exception):  # noqa: N818  (it is what HAProxy does)
+    """HAProxy must be reloaded; the message says why."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A file of HAProxy, parted into servers that may change and all else.
+
+    Attributes:
+        else_: all lines but those of these servers.
+        backends: whose servers these are.
+        servers: what stands behind the name of each.
+
+    """
+
+    else_: Sequence[str]
+    backends: frozenset[str]
+    servers: Mapping[Key, Sequence[str]]
+
+    @classmethod
+    def of(cls, text: str) -> Configuration:
+        """Return what a file says."""
+        rest, backends, servers = [], set(), {}
+        for section in _SECTION.split(text):
+            rows = [(line, line.split()) for line in section.splitlines()]
+            head = _BACKEND.match(section)
+            if head is None or any(words[0] in _FIXED for _, words in rows if words):
+                rest += [line for line, _ in rows]
+                continue
+            backends.add(head[1])
+            for line, words in rows:
+                if words[:1] == ["server"]:
+                    servers[head[1], words[1]] = words[2:]
+                else:
+                    rest.append(line)
+        return cls(rest, frozenset(backends), servers)
+
+
+@dataclass(frozen=True)
+class State:
+    """What HAProxy says of a server.
+
+    Attributes:
+        place: its address and port.
+        drained: whether nobody new is led to it, by order.
+
+    """
+
+    place: str
+    drained: bool
+
+
+class HAProxy:
+    """The process that has clients now."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._path = socket_path
+
+    def ask(self, question: str) -> str:
+        """Return HAProxy's answer."""
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(_ANSWER_SECONDS)
+            asked.connect(self._path)
+            asked.sendall(f"{question}\n".encode())
+            return b"".join(iter(lambda: asked.recv(65536), b"")).decode().strip()
+
+    def tell(self, order: str, want: str = "") -> None:
+        """Give an order; Refused when anything but `want` is answered."""
+        if (said := self.ask(order)) != want:
+            raise Refused(f"HAProxy answers to {order!r}: {said}")
+
+    def servers(self) -> dict[Key, State]:
+        """Return all that it leads to."""
+        rows = [line.split() for line in self.ask("show servers state").splitlines()]
+        return {
+            (row[1], row[3]): State(f"{row[4]}:{row[18]}", bool(int(row[6]) & _DRAINED))
+            for row in rows
+            if row[0].isdigit() and row[1:]
+        }
+
+    def sessions(self) -> dict[Key, int]:
+        """Return how many each server has, those that wait for it too."""
+        rows = csv.DictReader(self.ask("show stat -1 4 -1")[2:].splitlines())
+        return {
+            (row["pxname"], row["svname"]): int(row["scur"] or 0) + int(row["qcur"] or 0)
+            for row in rows
+        }
+
+
+def change(haproxy: HAProxy, live: Configuration, new: Configuration) -> None:
+    """Have HAProxy lead to the servers of `new`.
+
+    Raises:
+        Refused: it must be reloaded.
+
+    """
+    there = haproxy.servers()
+    # Those that are back. First: a reload would carry it over that they drain.
+    for key in (new.servers.keys() - live.servers.keys()) & there.keys():
+        if there[key].drained:
+            haproxy.tell(f"set server {'/'.join(key)} state ready")
+    if live.else_ != new.else_:
+        raise Refused("more than servers has changed")
+    for key, words in new.servers.items():
+        if live.servers.get(key, words) != words or (key in there and there[key].place != words[0]):
+            raise Refused(f"the server {'/'.join(key)} has changed")
+    for key in new.servers.keys() - there.keys():
+        _add(haproxy, "/".join(key), new.servers[key])
+    for key in there.keys() - new.servers.keys():
+        if key[0] in new.backends and not there[key].drained:
+            haproxy.tell(f"set server {'/'.join(key)} state drain")
+
+
+def _add(haproxy: HAProxy, name: str, words: Sequence[str]) -> None:
+    taken = list(words)
+    if "tcp-ut" in taken:
+        at = taken.index("tcp-ut")
+        del taken[at : at + 2]
+    orders = [f"add server {name} {' '.join(taken)}", f"enable health {name}"]
+    if "agent-check" in taken:
+        orders.append(f"enable agent {name}")
+    haproxy.tell("; ".join([*orders, f"set server {name} state ready"]), "New server registered.")
+
+
+class Gone:
+    """Servers that are no more in the file."""
+
+    def __init__(self, haproxy: HAProxy, seconds: float) -> None:
+        self._haproxy = haproxy
+        self._seconds = seconds
+        self._since: dict[Key, float] = {}
+
+    def forget(self, live: Configuration, now: float) -> None:
+        """Take those out of HAProxy that have no session, and end the sessions that are too old."""
+        gone = {
+            key
+            for key in self._haproxy.servers().keys() - live.servers.keys()
+            if key[0] in live.backends
+        }
+        self._since = {key: self._since.get(key, now) for key in gone}
+        sessions = self._haproxy.sessions() if gone else {}
+        for key in sorted(gone):
+            name = "/".join(key)
+            if sessions.get(key, 0) == 0:
+                # Connections that wait to be used again may hold it for some seconds more.
+                self._haproxy.ask(f"set server {name} state maint; del server {name}")
+            elif now - self._since[key] > self._seconds:
+                self._haproxy.ask(f"shutdown sessions server {name}")
+
+
+def _read(path: str) -> Configuration:
+    return Configuration.of(Path(path).read_text(encoding="utf-8"))
+
+
+def main(what: str, socket_path: str, live: str, *rest: str) -> None:
+    """Do what the command line says."""
+    haproxy = HAProxy(socket_path)
+    if what == "change":
+        try:
+            change(haproxy, _read(live), _read(rest[0]))
+        except (OSError, Refused) as error:
+            sys.stdout.write(f"haproxy-servers: a reload, for {error}\n")
+            sys.exit(_RELOAD)
+        return
+    lock, seconds = rest
+    gone, trouble = Gone(haproxy, float(seconds)), ""
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        with Path(lock).open("a", encoding="utf-8") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            before, trouble = trouble, _kept(haproxy, gone, live)
+        if trouble and trouble != before:
+            sys.stdout.write(f"haproxy-servers: {trouble}\n")
+            sys.stdout.flush()
+
+
+def _kept(haproxy: HAProxy, gone: Gone, live: str) -> str:
+    """Keep the servers once; return what is wrong, or nothing."""
+    try:
+        wanted = _read(live)
+        change(haproxy, wanted, wanted)
+        gone.forget(wanted, time.monotonic())
+    except (OSError, Refused) as error:
+        return str(error)
+    return ""
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
