@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tools.toolbox import BIN, BOX, ROOT, ToolError, digest, is_current, mark_current, run
 
-DAEMONS = ("consul", "consul-template")
-"""The daemons of the gateway, built into the toolbox's `bin`."""
+DAEMONS = ("consul", "consul-next", "consul-template")
+"""The daemons of the gateway, built into the toolbox's `bin`; one in a later version too."""
 
 _TOOLCHAIN = BOX / "go-toolchain"
 _PINNED = ROOT / "tools" / "go-toolchain.txt"

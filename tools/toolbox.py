@@ -20,7 +20,7 @@ PROVIDERS = BOX / "providers"
 TERRAFORM_CONFIGURATION = BOX / "terraformrc"
 VENV_BIN = ROOT / ".venv" / "bin"
 
-INSTALLED = frozenset({"cdktf", "consul", "consul-template", "node", "terraform"})
+INSTALLED = frozenset({"cdktf", "consul", "consul-next", "consul-template", "node", "terraform"})
 """Programs that `make tools` puts into the toolbox."""
 
 DEBIAN = {

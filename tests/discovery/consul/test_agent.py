@@ -187,16 +187,28 @@ def test_each_service_is_registered_in_a_file_of_its_own() -> None:
     )
 
 
-def test_versions_are_pinned() -> None:
-    document = client_document(
-        datacenter="nova",
-        gossip=Gossip(key=KEY),
-        authority=AUTHORITY,
-        tokens=TOKENS,
-        join=ADDRESSES,
-        versions=Versions(consul="1.19.2"),
+@pytest.mark.parametrize(
+    ("versions", "of_server", "of_client"),
+    [
+        (Versions(consul="1.19.2"), "1.19.2", "1.19.2"),
+        (Versions(consul="1.21.0", agents="1.20.0"), "1.21.0", "1.20.0"),
+    ],
+    ids=["all", "servers first"],
+)
+def test_versions_are_pinned(versions: Versions, of_server: str, of_client: str) -> None:
+    same = {"datacenter": "nova", "gossip": Gossip(key=KEY), "join": ADDRESSES}
+    documents = (
+        server_document(**same, **SERVER, expected=3, versions=versions),
+        client_document(**same, authority=AUTHORITY, tokens=TOKENS, versions=versions),
     )
-    assert any("consul 1.19.2" in str(command.line) for command in document.before)
+    for document, wanted in zip(documents, (of_server, of_client), strict=True):
+        assert any(f" consul {wanted}" in str(command.line) for command in document.before)
+
+
+@pytest.mark.parametrize("agents", ["1.20.1", "1.21.0", "1.100.0", "2.0.0"])
+def test_fails_on_agents_that_are_newer_than_servers(agents: str) -> None:
+    with pytest.raises(ConfigError, match="newer than the servers"):
+        Versions(consul="1.20.0", agents=agents)
 
 
 @pytest.mark.parametrize("version", ["1.20", "1.20.0; reboot", "latest"])

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from crossgate.discovery.consul.programs import consul_watch
-from crossgate.discovery.consul.programs.consul_watch import is_voter, members
+from crossgate.discovery.consul.programs.consul_watch import is_voter, members, older
 from tests.discovery.consul.programs import running_consul
 
 
@@ -125,3 +125,28 @@ def test_a_machine_whose_service_passes_is_ready(asked):
 def test_a_service_that_nobody_has_is_not_ready(asked):
     with pytest.raises(SystemExit, match="nothing does not pass on "):
         consul_watch.main(["ready", "nothing"])
+
+
+def member(name, build, *, status=1, role="consul"):
+    return {"Name": name, "Status": status, "Tags": {"role": role, "build": build}}
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ("1.20.0", []),
+        ("1.20.1", ["a", "c"]),
+        ("1.21.0", ["a", "b", "c"]),
+        ("1.9.9", []),
+        ("1.100.0", ["a", "b", "c"]),
+    ],
+)
+def test_servers_that_are_older_than_an_agent_are_named(version, found):
+    servers = [
+        member("a", "1.20.0:8f2c9e05"),
+        member("b", "1.20.3:8f2c9e05"),
+        member("c", "1.20.0+ent:8f2c9e05"),
+        member("gone", "1.2.0:8f2c9e05", status=4),
+        member("agent", "1.2.0:8f2c9e05", role="node"),
+    ]
+    assert older(servers, version) == found

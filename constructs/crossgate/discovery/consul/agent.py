@@ -90,7 +90,7 @@ def server_document(
     Args:
         datacenter: its name, that of the cloud.
         gossip: its keys.
-        authority: certificate of who signs the servers' ones, PEM.
+        authority: certificates of who signs the servers' ones, PEM.
         certificate: that of a server, good for `server_name(datacenter)`, PEM.
         key: its private key, PEM.
         tokens: those of the datacenter.
@@ -126,7 +126,7 @@ def client_document(
     Args:
         datacenter: its name, that of the cloud.
         gossip: its keys.
-        authority: certificate of who signs the servers' ones, PEM; its own one the servers give it.
+        authority: certificates of who signs the servers' ones, PEM; they give it its own one.
         tokens: those of the datacenter.
         join: how it finds the servers.
         services: what the machine runs; each is registered with its check.
@@ -157,9 +157,10 @@ def _document(
     versions: Versions | None,
     services: Sequence[Service] = (),
 ) -> Document:
+    of = versions or Versions()
     # Keys have a file of their own: whoever shows the settings does not show the secret.
     return Document.merge(
-        hashicorp("consul", (versions or Versions()).consul),
+        hashicorp("consul", of.consul if role == SERVER else of.of_agents),
         Document(
             label="consul",
             users=(User(USER, home=DATA_DIRECTORY),),

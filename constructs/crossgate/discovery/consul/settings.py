@@ -6,6 +6,7 @@ from typing import Annotated
 
 import pydantic
 
+from crossgate.errors import ConfigError
 from crossgate.model.net import Ports
 from crossgate.model.value import value
 
@@ -17,13 +18,39 @@ class Versions:
     """The releases that every member installs, so that a machine made later is like the others.
 
     Attributes:
-        consul: of the agent, servers and clients alike; default "1.20.0".
+        consul: of Consul; default "1.20.0".
         consul_template: of consul-template on balancers; default "0.41.1".
+        agents: of Consul on machines that are no servers, never newer than servers; default the
+            same. The one before while servers are replaced: docs/consul.md.
+
+    Raises:
+        ConfigError: agents would be newer than the servers that they ask.
 
     """
 
     consul: _Version = "1.20.0"
     consul_template: _Version = "0.41.1"
+    agents: _Version | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse agents that are newer than servers."""
+        if _numbers(self.of_agents) > _numbers(self.consul):
+            raise ConfigError(
+                "agents would be newer than the servers that they ask",
+                path="Versions: agents",
+                got=self.agents,
+                want=f"{self.consul} at most, that of the servers",
+                do="raise consul= first; then, when all servers have it, agents=",
+            )
+
+    @property
+    def of_agents(self) -> str:
+        """Of Consul on machines that are no servers."""
+        return self.agents or self.consul
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 SERVER_RPC = Ports(first=8300, last=8300)

@@ -7,7 +7,8 @@
     consul_watch.py gather PREFIX  print all notes whose names begin so, as JSON: {NAME: TEXT}
     consul_watch.py alone NAME COMMAND...   run a command on one machine of the cluster at a time
     consul_watch.py ready [SERVICE]   end well when the cluster sees this machine do its work: its
-                                   service passes, or autopilot calls it a healthy voter
+                                   service passes and no server is older than its agent, or
+                                   autopilot calls it a healthy voter
 
 INSTANCE is the cloud's own id of a machine. Every answer is the leader's: without a leader, or
 without an agent on this machine, the program says so and ends with 1. `alone` becomes
@@ -19,6 +20,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
@@ -41,6 +43,7 @@ _FOLDER = "crossgate"
 _SECONDS = 10.0
 _NOT_FOUND = 404
 _TOO_MANY = 429
+_ALIVE = 1  # of Serf's states of a member
 _MAINTENANCE = ("_node_maintenance", "_service_maintenance")
 
 
@@ -120,7 +123,31 @@ def _ready(service: str | None = None) -> str:
     passing = json.loads(_ask(f"/health/service/{quote(service, safe='')}?passing&consistent"))
     if me["NodeName"] not in {one["Node"]["Node"] for one in passing}:
         sys.exit(f"{service} does not pass on {me['NodeName']} yet")
+    for server in older(json.loads(_ask("/agent/members")), me["Version"]):
+        sys.exit(f"{server} has an older Consul than {me['Version']}: servers come first")
     return ""
+
+
+def older(members: Sequence[Mapping[str, Any]], version: str) -> list[str]:
+    """Return the names of servers that are there and have an older Consul than `version`.
+
+    Args:
+        members: what `/v1/agent/members` answers.
+        version: such as 1.20.0.
+
+    """
+    return [
+        member["Name"]
+        for member in members
+        if member["Tags"].get("role") == "consul"
+        and member["Status"] == _ALIVE
+        and _numbers(member["Tags"]["build"]) < _numbers(version)
+    ]
+
+
+def _numbers(version: str) -> list[int]:
+    """Return what a version is compared by: of 1.20.0+ent:0a1b2c3d the three numbers."""
+    return [int(one) for one in re.findall(r"\d+", version)[:3]]
 
 
 def is_voter(health: Mapping[str, Any], id: str) -> bool:

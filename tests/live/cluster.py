@@ -1,0 +1,156 @@
+"""A datacenter of Consul on real machines: three servers, and machines that run a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crossgate.boot.document import Document, File, Unit
+from crossgate.boot.program import PYTHON
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN, Gossip, Tokens
+from crossgate.discovery.consul.agent import WATCH, client_document, server_document, watch_document
+from crossgate.model.service import Service
+from crossgate.model.text import Text
+from crossgate.specs import Addresses
+from tests.live.machine import Machine
+from tools import toolbox
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from crossgate.model.text import Reference, TextLike
+    from tests.live.machine import Network
+
+COUNT = 3
+VOTES_SECONDS = 120
+"""A leader that is elected just then looks at who has joined once a minute (Consul's
+ReconcileInterval); then the server must be stable for ten seconds."""
+
+_SERVES = 'import socketserver as s; s.TCPServer(("", 9190), s.BaseRequestHandler).serve_forever()'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What machines are born with.
+
+    Attributes:
+        tokens: their tokens.
+        gossip: their keys of gossip.
+        trusted: the authorities that they trust, PEM.
+        certificate: that of servers.
+        key: its private key.
+        consul: the program of the toolbox that they run.
+
+    """
+
+    tokens: Tokens
+    gossip: Gossip
+    trusted: TextLike
+    certificate: TextLike
+    key: TextLike
+    consul: str = "consul"
+
+
+class Cluster:
+    """Machines of a datacenter, by their names.
+
+    Args:
+        network: the switch that they hang on.
+        folder: where their files are mounted.
+        stack: ends them all.
+        first: the last part of the first server's address; the others follow.
+        born: what machines are born with, where nothing else is said.
+        known: what references turn out to hold.
+
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        folder: Path,
+        stack: contextlib.ExitStack,
+        *,
+        first: int,
+        born: Generation,
+        known: Mapping[Reference, str],
+    ) -> None:
+        self._network = network
+        self._folder = folder
+        self._stack = stack
+        self._born = born
+        self._known = known
+        self._servers = [f"10.71.0.{first + number}" for number in range(COUNT)]
+        self._join = Addresses(addresses=[Text.of(address) for address in self._servers])
+        self._made = 0
+        self.machines: dict[str, Machine] = {}
+
+    def server(self, number: int, born: Generation | None = None) -> Machine:
+        """Boot a server, in the place of the one that has its number."""
+        made = born or self._born
+        document = server_document(
+            datacenter="here",
+            gossip=made.gossip,
+            join=self._join,
+            expected=COUNT,
+            authority=made.trusted,
+            certificate=made.certificate,
+            key=made.key,
+            tokens=made.tokens,
+        )
+        return self._machine(f"consul-{number}", self._servers[number], document, made)
+
+    def service(self, name: str, last: int, born: Generation | None = None) -> Machine:
+        """Boot a machine that runs a service, in the place of the one that has its name."""
+        made = born or self._born
+        service = Service(name=name, port=9190, protocol="tcp", command=["/usr/bin/python3"])
+        serves = f"[Service]\nExecStart={PYTHON} -c '{_SERVES}'\n"
+        client = client_document(
+            datacenter="here",
+            gossip=made.gossip,
+            authority=made.trusted,
+            tokens=made.tokens,
+            join=self._join,
+            services=[service],
+        )
+        own = Document(
+            label=name,
+            files=[File(f"/etc/{name}", name)],
+            units=[Unit(f"{name}.service", f"{serves}[Install]\nWantedBy=multi-user.target\n")],
+        )
+        document = Document.merge(client, own)
+        return self._machine(f"{name}-1", f"10.71.0.{last}", document, made)
+
+    def _machine(self, name: str, address: str, document: Document, born: Generation) -> Machine:
+        if before := self.machines.get(name):
+            # A client says that it leaves; a server that is gone the others find out.
+            before.run("systemctl", "stop", "consul")
+            before.kill()
+        self._made += 1
+        made = Machine(
+            self._network,
+            self._folder / str(self._made),
+            name,
+            address,
+            Document.merge(document, watch_document()),
+            programs={"/usr/bin/consul": toolbox.program(born.consul)},
+            known=self._known,
+        )
+        self.machines[name] = self._stack.enter_context(made)
+        return self.machines[name]
+
+    def ready(self, name: str, *service: str) -> bool:
+        """Return whether a machine does its work, as its cloud asks it."""
+        return self.lacks(name, *service) == ""
+
+    def lacks(self, name: str, *service: str) -> str:
+        """Return what a machine says that it lacks to do its work; nothing when it does."""
+        asked = " ".join((PYTHON, WATCH, "ready", *service))
+        said = self.machines[name].run("sh", "-c", f"{asked} 2>&1 && echo yes", check=False)
+        return "" if said == "yes\n" else said or "the machine does not answer"
+
+    def consul(self, *words: str) -> str:
+        """Return what Consul says on a server to who may do anything."""
+        token = f"CONSUL_HTTP_TOKEN_FILE={MANAGEMENT_TOKEN}"
+        return self.machines["consul-0"].run("env", token, "consul", *words, check=False)
