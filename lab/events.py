@@ -22,6 +22,8 @@ MODES: tuple[Mode, ...] = ("new", "lasting")
 
 _RELOADS = 8
 _DRAIN_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
+_VOTES_SECONDS = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,13 +158,41 @@ def _template_killed(gateway: Running, site: Site) -> Effect:
     return Effect()
 
 
-def _leader_killed(gateway: Running, site: Site) -> Effect:
+def _leader(gateway: Running, site: Site) -> Machine:
     leader = gateway.leader(site)
     if leader is None:
-        raise ToolError(
-            f"{site.name} has no Consul leader to kill.", do="see python -m lab status."
-        )
-    _signal(gateway.machine(leader), "KILL", "consul.service")
+        raise ToolError(f"{site.name} has no Consul leader.", do="see python -m lab status.")
+    return gateway.machine(leader)
+
+
+def _leader_killed(gateway: Running, site: Site) -> Effect:
+    _signal(_leader(gateway, site), "KILL", "consul.service")
+    return Effect()
+
+
+def _leader_replaced(gateway: Running, site: Site) -> Effect:
+    """Take the leader away with its disk, boot another server, and wait until that one votes.
+
+    Raises ToolError when fewer than a quorum vote meanwhile, or it never does.
+    """
+    leader, before = _leader(gateway, site), gateway.voters(site)
+    gateway.lab.destroy(leader.order.name)
+    gateway.lab.boot(leader.order)
+    last = time.monotonic() + _VOTES_SECONDS
+    while (now := gateway.voters(site)) == before or len(now) != len(before):
+        if len(now) <= len(before) // 2 or time.monotonic() > last:
+            raise ToolError(
+                f"of {len(before)} Consul servers in {site.name} {len(now)} vote.",
+                do="see python -m lab status.",
+            )
+        time.sleep(_LOOK_SECONDS)
+    return Effect()
+
+
+def _exchange(gateway: Running, _site: Site) -> Effect:
+    """Deploy other tokens, keys and certificates for all of Consul."""
+    rack = Rack(gateway.lab)
+    rack.deploy(rack.version(), rotation=rack.rotation() + 1)
     return Effect()
 
 
@@ -235,11 +265,13 @@ FAULTS: Mapping[str, Fault] = {
     "reload": Fault(act=_reload, hold=2.0),
     "template-killed": Fault(act=_template_killed),
     "leader-killed": Fault(act=_leader_killed, hold=8.0),
+    "leader-replaced": Fault(act=_leader_replaced, hold=2.0, modes=["new"], hosts=False),
     "agent-killed": Fault(act=_agent_killed),
     "servers-gone": Fault(act=_servers_gone, hold=60.0),
     "balancer-killed": Fault(act=_balancer_killed),
     "balancer-vanishes": Fault(act=_balancer_vanishes, hold=6.0, timeout=2.0, hosts=True),
     "rolling-change": Fault(act=_rolling_change, hold=2.0, hosts=True),
+    "exchange": Fault(act=_exchange, hold=10.0, hosts=True),
     "cloud-cut": Fault(act=_cloud_cut, hold=8.0, everywhere=True, timeout=1.0, hosts=False),
     "services-gone": Fault(act=_services_gone, hold=6.0, hosts=False, several=True),
     # No lasting connection moves to a new server by itself.

@@ -27,5 +27,6 @@ if given:
         vip=given["vip"],
         artifact=Artifact(url=given["url"], sha256=given["sha256"]),
         clients=given["clients"],
+        rotation=given["rotation"],
     )
 app.synth()

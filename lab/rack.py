@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossgate.discovery.consul.programs.consul_tokens import NUMBER
+from crossgate.discovery.consul.settings import CONFIG_DIRECTORY
 from lab import container
 from lab.command import output
 from lab.deploy import Deployed, deploy
@@ -105,8 +108,12 @@ class Rack:
             for number in numbers
         ]
 
-    def deploy(self, version: str) -> Deployed:
+    def deploy(self, version: str, *, rotation: int | None = None) -> Deployed:
         """Deploy the gateway with a version of the service, by the real CLI over SSH.
+
+        Args:
+            version: of the service.
+            rotation: of all that Consul keeps secret; default: the one that is there.
 
         Raises:
             ToolError: the deploy failed.
@@ -121,6 +128,7 @@ class Rack:
             "url": f"{FILES}/{bundle.path.name}",
             "sha256": bundle.sha256,
             "clients": HOST_SITES["clients"],
+            "rotation": rotation or self.rotation(),
         }
         with entered(self.lab.client_namespace):
             return deploy(_PROGRAM, _STACK, self.folder / "gateway", environment(), {RACK: given})
@@ -130,6 +138,11 @@ class Rack:
         running = self.running()
         versions: Mapping[str, int] = running.seen(running.entries)["versions"]
         return next(iter(versions), "")
+
+    def rotation(self) -> int:
+        """Return how often all that Consul keeps secret has been exchanged, and one."""
+        said = self.machine(HOSTS[0]).run("cat", f"{CONFIG_DIRECTORY}/agent.json", check=False)
+        return int(json.loads(said)["node_meta"][NUMBER]) if said else 1
 
     def running(self) -> Running:
         """Return the gateway that runs on the hosts, as they say themselves who is what."""

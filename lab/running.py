@@ -117,6 +117,17 @@ class Running:
                     )
         return None
 
+    def voters(self, site: Site) -> frozenset[str]:
+        """Return the Consul servers that vote in a site, as the first that answers knows them."""
+        for name in site.servers:
+            machine = self.machine(name)
+            if machine.running:
+                asked = ("consul", "operator", "raft", "list-peers", "-stale")
+                rows = [line.split() for line in machine.run(*asked, check=False).splitlines()]
+                if found := frozenset(row[0] for row in rows if "true" in row):
+                    return found
+        return frozenset()
+
     def seen(self, entries: Sequence[str], *, seconds: float = _LOOK_SECONDS) -> Mapping[str, Any]:
         """Return what a short load on these entries sees: the summary of `lab.load`."""
         command = [

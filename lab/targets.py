@@ -78,6 +78,12 @@ TARGETS: Mapping[str, Target] = {
         Target(key="reload", event="HAProxy reloads, 8 times"),
         Target(key="template-killed", event="consul-template on a balancer killed"),
         Target(key="leader-killed", event="Consul leader killed"),
+        Target(key="leader-replaced", event="Consul leader's machine gone, another one votes"),
+        Target(
+            key="exchange",
+            event="Consul's tokens, keys and certificates exchanged",
+            gap=None,
+        ),
         Target(key="agent-killed", event="Consul agent on a balancer killed"),
         Target(key="servers-gone", event="all Consul servers of a cloud gone for a minute"),
         Target(

@@ -42,6 +42,7 @@ class InHouseLabStack(TerraformStack):
         vip: the shared address.
         artifact: the service, a program of Python in one file.
         clients: who may call.
+        rotation: of all that Consul keeps secret; default 1.
 
     """
 
@@ -56,6 +57,7 @@ class InHouseLabStack(TerraformStack):
         vip: str,
         artifact: Artifact,
         clients: str,
+        rotation: int = 1,
     ) -> None:
         """Describe everything once."""
         super().__init__(scope, id)
@@ -78,7 +80,7 @@ class InHouseLabStack(TerraformStack):
             command=["/usr/bin/python3", f"/opt/{API.name}/{name}", "--port", str(API.port)],
             check=ThriftCheck(call="ping", every=timedelta(seconds=1)),
         )
-        consul = ConsulServers(self, "consul", clouds=[rack], machine=_SMALL)
+        consul = ConsulServers(self, "consul", clouds=[rack], machine=_SMALL, rotation=rotation)
         AutoScalingGroup(
             self,
             "api",

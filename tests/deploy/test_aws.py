@@ -316,10 +316,11 @@ def test_keys_of_certificates_are_on_the_servers_alone(deployed):
         for address, v in state(deployed).items()
         if address.startswith("tls_private_key.")
     }
-    assert len(keys) == 2
+    assert len(keys) == 3
     written = {name: fetched(deployed, name) for name in (CONSUL, EDGE, API)}
     where = {a: [n for n, text in written.items() if key in text] for a, key in keys.items()}
-    assert sorted(where.values()) == [[], [CONSUL]]  # the authority's is nowhere
+    # Those of the authority and of the next one are nowhere.
+    assert sorted(where.values()) == [[], [], [CONSUL]]
     assert not [key for key in keys.values() if key in json.dumps(deployed.json)]
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
+from lab.events import MODES
 from lab.machine import until
 from lab.network import entered
 from lab.rack import HOSTS, VIP
@@ -154,6 +156,35 @@ def test_a_new_version_rolls_without_a_failed_call(gateway, rack, load):
     assert steps == [
         ("14", "leaving work"), ("14", "done"), ("15", "leaving work"), ("15", "done"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_all_that_consul_keeps_secret_is_exchanged_without_a_failed_call(
+    gateway, rack, tmp_path, mode
+):
+    before = rack.rotation()
+    running = rack.running()
+    running.save()
+    result = Trial(gateway=running, folder=tmp_path).run("exchange", mode=mode)
+    assert [call for call in result.calls if not call.ok] == []
+    assert rack.rotation() == before + 1
+    until(
+        lambda: f"crossgate {before}: " not in managed(rack, "acl", "token", "list"),
+        seconds=120,
+        what="the tokens before are good no more",
+    )
+    everybody = f"[{len(HOSTS)}/{len(HOSTS)}]"
+    until(
+        lambda: managed(rack, "keyring", "-list-primary").count(everybody) == 1,
+        seconds=60,
+        what="all use the new key of gossip",
+    )
+
+
+def managed(rack: Rack, *words: str) -> str:
+    """Return what Consul says to who may do anything."""
+    token = f"CONSUL_HTTP_TOKEN_FILE={MANAGEMENT_TOKEN}"
+    return rack.machine(HOSTS[0]).run("env", token, "consul", *words, check=False)
 
 
 def test_a_balancer_that_is_killed_keeps_the_shared_address_and_its_clients(

@@ -41,12 +41,21 @@ SERVER = {
 def known(datacenter: str) -> Mapping[Reference, str]:
     """Return what the references turn out to hold."""
     authority = trustme.CA()
-    server = authority.issue_cert(server_name(datacenter), "localhost", "127.0.0.1")
     return {
         AUTHORITY: authority.cert_pem.bytes().decode(),
-        CERTIFICATE: server.cert_chain_pems[0].bytes().decode(),
-        PRIVATE: server.private_key_pem.bytes().decode(),
+        **of_server(authority, datacenter, CERTIFICATE, PRIVATE),
         **of_tokens(TOKENS, "Abc123"),
+    }
+
+
+def of_server(
+    authority: trustme.CA, datacenter: str, certificate: Reference, key: Reference
+) -> Mapping[Reference, str]:
+    """Return what the references to a server's certificate and its key turn out to hold."""
+    server = authority.issue_cert(server_name(datacenter), "localhost", "127.0.0.1")
+    return {
+        certificate: server.cert_chain_pems[0].bytes().decode(),
+        key: server.private_key_pem.bytes().decode(),
     }
 
 

@@ -1,4 +1,7 @@
-"""What tokens of Consul there are, and what each allows; tests/live tries them on machines."""
+"""What tokens and keys of Consul there are, what each allows, and how all are exchanged.
+
+tests/live tries them on machines.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from crossgate.discovery.consul.programs.consul_tokens import (
     secrets_of,
     services_of,
 )
+from crossgate.discovery.consul.settings import TLS_DIRECTORY
 from crossgate.model.text import Text
 from crossgate.specs import GroupSpec, MachinesSpec
 
@@ -217,6 +221,40 @@ def test_before_the_first_exchange_there_is_one_gossip_key(stack, cloud, synth):
     ConsulServers(stack, "consul", clouds=[cloud])
     assert gossip_of(asked(cloud, MachinesSpec)) == ["1"]
     assert len(synth()["resource"]["random_bytes"]) == 1
+
+
+def authorities(made, name):
+    """Return the references to the certificate of an authority."""
+    found = made["resource"]["tls_self_signed_cert"]
+    return [f"${{tls_self_signed_cert.{one}.cert_pem}}" for one in found if f"_{name}_" in one]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "trusted"),
+    [
+        (1, ["authority", "authority-2"]),
+        (2, ["authority", "authority-2", "authority-3"]),
+        (3, ["authority-2", "authority-3", "authority-4"]),
+    ],
+)
+def test_machines_trust_the_authority_before_theirs_and_the_next_one(
+    stack, synth, cloud, api, rotation, trusted
+):
+    consul = ConsulServers(stack, "consul", clouds=[cloud], rotation=rotation)
+    AutoScalingGroup(stack, "api", clouds=[cloud], service=api, discovery=consul)
+    made = synth()
+    wanted = [name for one in trusted for name in authorities(made, one)]
+    for spec in (MachinesSpec, GroupSpec):
+        assert references(asked(cloud, spec), f"{TLS_DIRECTORY}/ca.pem") == wanted
+    (signed,) = made["resource"]["tls_locally_signed_cert"].values()
+    (own,) = authorities(made, "authority" if rotation == 1 else f"authority-{rotation}")
+    assert signed["ca_cert_pem"] == own
+
+
+def test_an_exchange_makes_a_new_key_for_the_servers(stack, synth, cloud):
+    ConsulServers(stack, "consul", clouds=[cloud], rotation=2)
+    (request,) = synth()["resource"]["tls_cert_request"].values()
+    assert "_certificate-2-key_" in request["private_key_pem"]
 
 
 @pytest.mark.parametrize(

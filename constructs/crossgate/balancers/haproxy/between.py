@@ -11,7 +11,7 @@ from crossgate.errors import ConfigError
 from crossgate.model.argument import checked
 from crossgate.model.text import Reference
 from crossgate.model.value import holds_token
-from crossgate.terraform.certificates import authority, signed
+from crossgate.terraform.certificates import authority, numbered, signed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -57,7 +57,7 @@ class Between:
         asked = checked((SpillOver, type(None)), spill_over, argument="spill_over", path=path)
         if len(clouds) == 1:
             asked = None
-        self._offset = asked.offset if asked else None
+        self._asked = asked
         self.ports: Sequence[int] = ()
         self._files: Mapping[Cloud, Sequence[File]] = {}
         if asked is None:
@@ -77,22 +77,24 @@ class Between:
             name: what all of them are called.
 
         """
-        if self._offset is None:
+        if self._asked is None:
             return
         # No cloud has an underscore in its name, and so none the same id.
-        by = authority(scope, "balancers_authority", name=f"{name} balancers")
+        by = authority(
+            scope, "balancers_authority", name=f"{name} balancers", number=self._asked.rotation
+        )
         made = {}
         for cloud, place in places.items():
             host = spill.host(cloud.name)
             own = signed(
                 place,
-                "certificate",
-                by=by,
+                numbered("certificate", self._asked.rotation),
+                by=by.signs,
                 name=host,
                 dns_names=[host],
                 ip_addresses=[],
             )
-            made[cloud] = spill.files(by.certificate, own.certificate, own.key)
+            made[cloud] = spill.files(by.trusted, own.certificate, own.key)
         self._files = made
 
     def files(self, cloud: Cloud) -> Sequence[File]:
@@ -101,14 +103,14 @@ class Between:
 
     def elsewhere(self, cloud: Cloud, entries: Mapping[Cloud, Entry]) -> Elsewhere | None:
         """Return the other clouds as the balancers of one know them."""
-        if self._offset is None:
+        if self._asked is None:
             return None
         others = {
             other.name: [Reference(one) if holds_token(one) else one for one in entry.addresses]
             for other, entry in entries.items()
             if other is not cloud
         }
-        return Elsewhere(entries=others, offset=self._offset, asked=BETWEEN_PORT)
+        return Elsewhere(entries=others, offset=self._asked.offset, asked=BETWEEN_PORT)
 
     def meet(self, entries: Mapping[Cloud, Entry]) -> None:
         """Let the machines of each cloud in at the others' entries."""

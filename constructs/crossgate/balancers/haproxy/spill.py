@@ -183,7 +183,7 @@ def files(
 ) -> Sequence[File]:
     """Return the files with the balancers' own certificate and its authority, for root alone."""
     return (
-        File(_authority(layout), Text.of(authority, "\n"), mode=0o600),
+        File(_authority(layout), authority, mode=0o600),
         File(_own(layout), Text.of(certificate, "\n", key, "\n"), mode=0o600),
     )
 

@@ -30,7 +30,8 @@ class Plan:
         metrics: whether servers show their figures to Prometheus; default True.
         snapshots: how often what the servers hold is copied and where to, by the cloud's name;
             null: never. Of a cloud that is not named: in-house by default, elsewhere never.
-        rotation: of all tokens of Consul's ACL; default 1. A number more exchanges them.
+        rotation: of all tokens of Consul's ACL, of the gossip key, of the servers' certificates and
+            of their authority; default 1. A number more exchanges them.
 
     """
 

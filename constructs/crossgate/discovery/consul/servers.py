@@ -38,7 +38,7 @@ from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.policy import odd_server_count, rollouts_leave_enough, servers_come_one_by_one
 from crossgate.specs import MachinesSpec, Watch
-from crossgate.terraform.certificates import authority, signed
+from crossgate.terraform.certificates import authority, numbered, signed
 from crossgate.terraform.checks import late_check
 from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
@@ -95,8 +95,9 @@ class ConsulServers(Construct):
             snapshots: how often what the servers hold is copied, and where to; None: never. By
                 default in-house, into a folder of each server; a bucket or a container is made
                 where it is asked for.
-            rotation: of all tokens of Consul's ACL and of the gossip key; default 1. A number more
-                exchanges them, in one deploy and without an outage: docs/consul.md.
+            rotation: of all tokens of Consul's ACL, of the gossip key, of the servers' certificates
+                and of their authority; default 1. A number more exchanges them, in one deploy and
+                without an outage: docs/consul.md.
             tags: put on everything that the cloud can tag.
 
         Raises:
@@ -143,7 +144,7 @@ class ConsulServers(Construct):
         self._members: dict[Cloud, Firewall] = {}
         self._gossip: dict[Cloud, Gossip] = {}
         self._tokens: dict[Cloud, Tokens] = {}
-        self._authority = authority(self, "authority", name=f"{name} servers")
+        self._authority = authority(self, "authority", name=f"{name} servers", number=rotation)
         self._reserved: dict[Cloud, Reservation] = {}
         self._providers: dict[str, list[tuple[Service, Connections]]] = {}
         self._balancers: dict[str, list[tuple[Service, Connections]]] = {}
@@ -158,8 +159,8 @@ class ConsulServers(Construct):
             self._tokens[cloud] = _tokens(child, rotation)
             own_certificate = signed(
                 child,
-                "certificate",
-                by=self._authority,
+                numbered("certificate", rotation),
+                by=self._authority.signs,
                 name=server_name(cloud.name),
                 dns_names=[server_name(cloud.name), "localhost"],
                 ip_addresses=["127.0.0.1"],
@@ -177,7 +178,7 @@ class ConsulServers(Construct):
                     server_document(
                         datacenter=cloud.name,
                         gossip=self._gossip[cloud],
-                        authority=self._authority.certificate,
+                        authority=self._authority.trusted,
                         certificate=own_certificate.certificate,
                         key=own_certificate.key,
                         tokens=self._tokens[cloud],
@@ -246,7 +247,7 @@ class ConsulServers(Construct):
         return client_document(
             datacenter=cloud.name,
             gossip=self._gossip_of(cloud),
-            authority=self._authority.certificate,
+            authority=self._authority.trusted,
             tokens=self._tokens[cloud],
             join=self._reservation(cloud).join,
             services=services,
@@ -347,7 +348,7 @@ def _tokens(scope: Construct, number: int) -> Tokens:
 def _gossip(scope: Construct, number: int) -> Gossip:
     """Return the gossip keys of a datacenter, of which the one before is good until the next."""
     made = [
-        random_key(scope, "gossip" if one == 1 else f"gossip-{one}", length=GOSSIP_KEY_BYTES)
+        random_key(scope, numbered("gossip", one), length=GOSSIP_KEY_BYTES)
         for one in (number, number - 1)
         if one > 0
     ]

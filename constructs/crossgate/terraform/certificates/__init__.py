@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crossgate.model.text import Reference
+from crossgate.model.text import Reference, Text
 from crossgate.terraform.certificates.bindings.provider import TlsProvider
 from crossgate.terraform.certificates.bindings.tls import (
     TlsCertRequest,
@@ -47,7 +47,47 @@ class Certificate:
     key: Reference
 
 
-def authority(scope: Construct, id: str, *, name: str) -> Certificate:
+@dataclass(frozen=True, kw_only=True)
+class Authority:
+    """An authority that can be exchanged for the next one without an outage.
+
+    Attributes:
+        signs: the one that signs now.
+        trusted: the certificates of the one before, of this one and of the next one, PEM. Machines
+            that trust these take each other for what they are, also those of the number before and
+            after theirs, in whichever order they are replaced.
+
+    """
+
+    signs: Certificate
+    trusted: Text
+
+
+def authority(scope: Construct, id: str, *, name: str, number: int) -> Authority:
+    """Make an authority of one's own, with the next one and the one before it.
+
+    Args:
+        scope: the construct that they belong to.
+        id: their name among the constructs of `scope`.
+        name: their common name.
+        number: how often it has been exchanged, and one.
+
+    """
+    made = {
+        one: _authority(scope, numbered(id, one), name=name if one == 1 else f"{name} {one}")
+        for one in (number - 1, number, number + 1)
+        if one > 0
+    }
+    trusted = Text.of(*(Text.of(one.certificate, "\n") for one in made.values()))
+    return Authority(signs=made[number], trusted=trusted)
+
+
+def numbered(id: str, number: int) -> str:
+    """Return the id of something that is exchanged: the first one has none of its own."""
+    return id if number == 1 else f"{id}-{number}"
+
+
+def _authority(scope: Construct, id: str, *, name: str) -> Certificate:
     """Make a certificate authority of one's own, good for ten years.
 
     Args:
