@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crossgate import (
@@ -32,6 +34,13 @@ CLOUDS = {
         scope,
         name,
         profile=JETSTREAM2,
+        network=network,
+        image="5f3c1d2e-8a4b-4c6d-9e7f-0a1b2c3d4e5f",
+    ),
+    "openstack without Octavia": lambda scope, name, network: OpenStackCloud(
+        scope,
+        name,
+        profile=replace(JETSTREAM2, octavia=False),
         network=network,
         image="5f3c1d2e-8a4b-4c6d-9e7f-0a1b2c3d4e5f",
     ),

@@ -16,7 +16,6 @@ from crossgate.model.rollout import InstanceRefresh, Leave, ReplaceGroup
 from crossgate.model.schedule import Scheduled
 from crossgate.model.termination import Termination
 from crossgate.model.warm_pool import WarmPool
-from crossgate.terraform.engine import TerraformResource
 from tests.clouds.openstack.ids import by_ids, entry_spec, group_spec
 
 # What Nova counts is base64: three bytes become four.
@@ -94,20 +93,6 @@ def test_the_order_that_heat_has_anyway_is_accepted(stack):
 def test_all_reasons_are_given_at_once(stack):
     cloud = by_ids(stack, profile=replace(JETSTREAM2, heat=False))
     assert len(cloud.refusals(group_spec(market=Spot(), document=LARGE))) == 3
-
-
-def test_an_entry_without_octavia_is_refused_and_nothing_is_faked(stack):
-    cloud = by_ids(stack, profile=replace(JETSTREAM2, octavia=False))
-    spec = entry_spec(cloud, stack)
-    before = [c for c in stack.node.find_all() if isinstance(c, TerraformResource)]
-    (refusal,) = cloud.refusals(spec)
-    after = [c for c in stack.node.find_all() if isinstance(c, TerraformResource)]
-    assert str(refusal) == (
-        "test-edge: Jetstream2 has no Octavia, which carries the entry to balancers\n"
-        "  do:   if the cloud has it: octavia=True in the profile; otherwise leave the cloud out "
-        "of the balancers' clouds= (an entry of their own, by keepalived, is not built yet)"
-    )
-    assert before == after
 
 
 def test_what_the_cloud_can_do_is_not_refused(stack):

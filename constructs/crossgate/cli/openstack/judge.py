@@ -31,8 +31,7 @@ _WITHOUT = {
     "alarming": "aodh=False in the profile, and let groups there follow another figure",
     "metric": "aodh=False in the profile, and let groups there follow another figure",
     "block-storage": "use a flavor whose own disk is large enough, so that no volume is needed",
-    "load-balancer": "octavia=False in the profile, and leave the cloud out of the balancers' "
-    "clouds=",
+    "load-balancer": "octavia=False in the profile: the balancers share an address then",
     "orchestration": "heat=False in the profile, and leave the cloud out of the groups' clouds=",
 }
 _SHOWN = 4

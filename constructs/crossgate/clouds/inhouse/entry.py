@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from crossgate.boot.document import Document, File, Unit
+from crossgate.boot.shared_address import shared_address_document
 from crossgate.clouds.inhouse.limits import VIRTUAL_ROUTERS
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.net import Ports
 from crossgate.specs import Ingress
 
 if TYPE_CHECKING:
+    from crossgate.boot.document import Document
     from crossgate.clouds.inhouse.catalogue import Host
     from crossgate.clouds.inhouse.cloud import InHouse
     from crossgate.clouds.inhouse.machines import InHouseReservation
     from crossgate.contracts import Cloud
     from crossgate.specs import EntrySpec
-
-_SETTINGS = "/etc/crossgate/vip.conf"
-_PROGRAM = "/usr/local/lib/crossgate/vip"
-_PRIORITY = 200
 
 
 class InHouseEntry:
@@ -72,25 +69,15 @@ class InHouseEntry:
                 want=" or ".join(map(str, self.ports)),
             )
 
-    def document(self, host: Host, hosts: Sequence[Host]) -> Document | None:
+    def document(self, hosts: Sequence[Host]) -> Document | None:
         """Return the part that makes a balancer share the address; None where there is none."""
         if self.vip is None:
             return None
-        text = _settings(
-            self.vip,
-            host,
-            [peer for peer in hosts if peer != host],
-            _PRIORITY - list(hosts).index(host),
-            f"http://127.0.0.1:{self.health_port}{self._health_path}",
-        )
-        return Document(
-            label="vip",
-            packages=("curl", "iproute2", "keepalived"),
-            files=(
-                File(_SETTINGS, text),
-                File(_PROGRAM, _program(host), mode=0o755),
-            ),
-            units=(Unit("crossgate-vip.service", _UNIT),),
+        return shared_address_document(
+            str(self.vip),
+            [host.address for host in hosts],
+            health=f"http://127.0.0.1:{self.health_port}{self._health_path}",
+            router=int(self.vip.ip) % VIRTUAL_ROUTERS + 1,
         )
 
 
@@ -119,86 +106,3 @@ def refusals(cloud: InHouse, spec: EntrySpec) -> list[RefusedError]:
             "own for some of the hosts",
         ),
     ]
-
-
-# Unicast, because switches filter multicast; ten advertisements a second, so that a dead host is
-# left after a third of one; nopreempt, so that its return moves nothing. Version 3 is what allows
-# less than a second. A balancer's process that is killed is back within half a second, and until
-# then clients wait in its sockets, which systemd keeps: were the address to move at the first check
-# that fails, they would wait for ever. keepalived takes whole seconds only between two checks.
-def _settings(
-    vip: IPv4Interface, host: Host, peers: Sequence[Host], priority: int, health: str
-) -> str:
-    addresses = "\n".join(f"        {peer.address}" for peer in peers)
-    router = int(vip.ip) % VIRTUAL_ROUTERS + 1
-    return f"""\
-global_defs {{
-    router_id {host.address}
-    vrrp_version 3
-    enable_script_security
-    script_user root
-}}
-
-vrrp_script balancer {{
-    script "/usr/bin/curl --silent --fail --output /dev/null --max-time 1 {health}"
-    interval 1
-    timeout 2
-    fall 2
-    rise 1
-}}
-
-vrrp_instance entry {{
-    state BACKUP
-    nopreempt
-    interface @INTERFACE@
-    virtual_router_id {router}
-    priority {priority}
-    advert_int 0.1
-    unicast_src_ip {host.address}
-    unicast_peer {{
-{addresses}
-    }}
-    virtual_ipaddress {{
-        {vip}
-    }}
-    track_script {{
-        balancer
-    }}
-}}
-"""
-
-
-def _program(host: Host) -> str:
-    return f"""\
-#!/bin/sh
-# Shares the entry's address, on the interface that has this host's own.
-set -eu
-interface=$(ip -oneline -4 address show to {host.address}/32 | awk '{{ print $2; exit }}')
-if [ -z "$interface" ]; then
-  echo "no interface has {host.address}" >&2
-  exit 1
-fi
-sed "s/@INTERFACE@/$interface/" {_SETTINGS} >/run/crossgate-vip.conf
-exec /usr/sbin/keepalived --vrrp --dont-fork --log-console \\
-  --use-file=/run/crossgate-vip.conf --pid=/run/crossgate-vip.pid \\
-  --vrrp_pid=/run/crossgate-vip-vrrp.pid
-"""
-
-
-# Not keepalived.service: that one belongs to whoever already runs keepalived on the host.
-_UNIT = f"""\
-[Unit]
-Description=Shared address of the balancers of Crossgate
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-Type=exec
-ExecStart={_PROGRAM}
-Restart=always
-RestartSec=1
-
-[Install]
-WantedBy=multi-user.target
-"""

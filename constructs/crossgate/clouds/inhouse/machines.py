@@ -78,7 +78,7 @@ class _Carried:
     def script(self, host: Host, owner: str) -> Text:
         """Return what a host is given; rules and listeners may have come late."""
         parts = [self.spec.document]
-        shared = self.entry.document(host, self.hosts) if self.entry else None
+        shared = self.entry.document(self.hosts) if self.entry else None
         if shared:
             parts.append(shared)
         peers = [other for other in self.hosts if shared and other != host]

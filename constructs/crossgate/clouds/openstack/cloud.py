@@ -31,6 +31,7 @@ from crossgate.clouds.openstack.network import (
     OwnNetwork,
     build_network,
 )
+from crossgate.clouds.openstack.shared import SharedEntry
 from crossgate.clouds.openstack.tags import check as check_tags
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model import net
@@ -164,8 +165,8 @@ class OpenStackCloud(Construct):
 
     @property
     def spreads_clients(self) -> bool:
-        """Octavia does."""
-        return True
+        """Octavia does; without it one balancer has the address at a time."""
+        return self.profile.octavia
 
     @property
     def keeps_disks(self) -> bool:
@@ -203,7 +204,7 @@ class OpenStackCloud(Construct):
         found += _rollout(spec)
         if isinstance(spec, MachinesSpec):
             found += [*keeper.refusals(self, spec), *archive.refusals(self, spec)]
-            spec = archive.kept(self, None, keeper.keeping(self, None, spec))
+            spec = archive.kept(self, None, keeper.keeping(self, None, machines.sharing(spec)))
         else:
             spec = self._speaking(spec)
         too_long = cloud_init.refusal(
@@ -254,13 +255,14 @@ class OpenStackCloud(Construct):
         """Build an instance for each reserved port, on different hosts where there are enough."""
         claim(scope, id)
         inner = Construct(scope, id)
-        spec = archive.kept(self, inner, keeper.keeping(self, inner, spec))
+        spec = archive.kept(self, inner, keeper.keeping(self, inner, machines.sharing(spec)))
         machines.fixed(self, inner, spec)
 
-    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry:
-        """Build a load balancer with a floating address."""
+    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry | SharedEntry:
+        """Build a floating address with a load balancer, or one that the balancers share."""
         claim(scope, id)
-        return OpenStackEntry(self, Construct(scope, id), spec)
+        made = OpenStackEntry if self.profile.octavia else SharedEntry
+        return made(self, Construct(scope, id), spec)
 
     def image_id(self) -> str:
         """Return the image's id; a token of it where it is looked up by name, once for all."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from crossgate.clouds.openstack import shared
 from crossgate.clouds.openstack.bindings.lb import (
     LbListenerV2,
     LbLoadbalancerV2,
@@ -39,7 +40,9 @@ _IDLE_MILLISECONDS = 24 * 3600 * 1000
 
 def refusals(cloud: OpenStackCloud, spec: EntrySpec) -> list[RefusedError]:
     """Return why there can be no entry here."""
-    found = [
+    if not cloud.profile.octavia:
+        return shared.refusals(cloud.profile.name, spec)
+    return [
         RefusedError(
             f"Octavia is a proxy: on port {port} all clients have its own address, so that "
             "nothing tells one from another",
@@ -48,16 +51,6 @@ def refusals(cloud: OpenStackCloud, spec: EntrySpec) -> list[RefusedError]:
             do="write accept_proxy=True: Octavia then tells the balancers who the client is",
         )
         for port in sorted(set(spec.by_source) - set(spec.proxied))
-    ]
-    if cloud.profile.octavia:
-        return found
-    return [
-        RefusedError(
-            f"{cloud.profile.name} has no Octavia, which carries the entry to balancers",
-            path=spec.name,
-            do="if the cloud has it: octavia=True in the profile; otherwise leave the cloud out of "
-            "the balancers' clouds= (an entry of their own, by keepalived, is not built yet)",
-        )
     ]
 
 

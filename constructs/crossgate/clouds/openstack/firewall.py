@@ -84,6 +84,20 @@ class OpenStackFirewall:
         """Let an address range in; a token of one needs a `label` that stands for it."""
         self._rule(label or cidr, ports, why, cidr=cidr)
 
+    def allow_vrrp(self) -> None:
+        """Let machines of the same group say by VRRP who of them has an address."""
+        NetworkingSecgroupRuleV2(
+            self._group,
+            "vrrp",
+            security_group_id=self.id,
+            direction="ingress",
+            ethertype="IPv4",
+            protocol="vrrp",
+            remote_group_id=self.id,
+            description="VRRP among those that share an address",
+            provider=self.cloud.provider,
+        )
+
     def _rule(
         self,
         peer: str,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crossgate.boot import cloud_init
+from crossgate.boot.document import Document
 from crossgate.clouds.openstack import catalogue, limits
 from crossgate.clouds.openstack.bindings.compute import (
     ComputeInstanceV2,
@@ -51,12 +52,29 @@ _REPLACING = (
 
 @dataclass(frozen=True, kw_only=True)
 class OpenStackReservation:
-    """One port for each machine: its address is known before the machine is there."""
+    """One port for each machine: its address is known before the machine is there.
+
+    Attributes:
+        cloud: where it is.
+        name: what the machines are called.
+        ports: one for each.
+        firewalls: what they wear.
+        shared: further addresses, which one of the machines has at a time.
+        documents: what makes them share these.
+
+    """
 
     cloud: OpenStackCloud
     name: str
     ports: Sequence[NetworkingPortV2]
     firewalls: Sequence[OpenStackFirewall]
+    shared: list[str] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+
+    def share(self, address: str, document: Document) -> None:
+        """Let the machines have an address by turns, as `document` says."""
+        self.shared.append(address)
+        self.documents.append(document)
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -79,6 +97,7 @@ def reserve(
 ) -> OpenStackReservation:
     """Make a port in the cloud's subnet for each of `count` machines."""
     placement = cloud.placement
+    shared: list[str] = []
     ports = [
         NetworkingPortV2(
             scope,
@@ -88,12 +107,16 @@ def reserve(
             fixed_ip=[{"subnet_id": placement.subnet_id}],
             admin_state_up=True,
             security_group_ids=[firewall.id for firewall in firewalls],
+            # An entry comes later than those whom it leads to.
+            allowed_address_pairs=lambda: [{"ip_address": one} for one in shared] or None,
             tags=words(cloud.tags),
             provider=cloud.provider,
         )
         for number in range(count)
     ]
-    return OpenStackReservation(cloud=cloud, name=name, ports=ports, firewalls=tuple(firewalls))
+    return OpenStackReservation(
+        cloud=cloud, name=name, ports=ports, firewalls=tuple(firewalls), shared=shared
+    )
 
 
 def own_reservation(cloud: OpenStackCloud, given: object, path: str) -> OpenStackReservation:
@@ -111,6 +134,13 @@ def own_reservation(cloud: OpenStackCloud, given: object, path: str) -> OpenStac
         got=given,
         want=f"what {cloud.name}.reserve(...) returned",
     )
+
+
+def sharing(spec: MachinesSpec) -> MachinesSpec:
+    """Return the spec of machines that share what their reservation says."""
+    if not isinstance(spec.reservation, OpenStackReservation):
+        return spec
+    return replace(spec, document=Document.merge(spec.document, *spec.reservation.documents))
 
 
 def fixed(cloud: OpenStackCloud, scope: Construct, spec: MachinesSpec) -> None:

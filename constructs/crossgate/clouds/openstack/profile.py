@@ -50,7 +50,7 @@ class OpenStackProfile:
         heat: whether it has Heat, which groups need, and its Keystone gives trusts to the
             credentials in use, which Heat needs (see docs/openstack.md); default False, as for all
             optional services.
-        octavia: whether it has Octavia, which entries need.
+        octavia: whether it has Octavia; without it the balancers share an entry's address.
         aodh: whether it has Aodh, and Ceilometer and Gnocchi that measure processors.
         measured_every: how often they do: the granularity of the metric `cpu` in Gnocchi. Default
             five minutes, as of Ceilometer's own archive policy.
