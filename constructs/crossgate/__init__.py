@@ -41,12 +41,13 @@ from crossgate.model.warm_pool import WarmPool
 # isort: split
 from crossgate.balancers.haproxy import HAProxyNodes, Seen, SpillOver
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
-from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, VpcByName
+from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, Route53, VpcByName
 from crossgate.clouds.inhouse import Host, InHouse
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
     DEVSTACK,
     JETSTREAM2,
+    Designate,
     ExistingNetwork,
     Healing,
     NetworkByName,
@@ -56,7 +57,7 @@ from crossgate.clouds.openstack import (
 )
 from crossgate.connections import Connections
 from crossgate.dashboards import write_dashboards
-from crossgate.discovery.consul import ConsulServers
+from crossgate.discovery.consul import ConsulServers, Versions
 from crossgate.discovery.consul.plan import Plan as Consul
 from crossgate.gateway import Gateway, GroupPlan
 from crossgate.group import AutoScalingGroup
@@ -82,6 +83,7 @@ __all__ = [
     "Consul",
     "ConsulServers",
     "CrossgateError",
+    "Designate",
     "Document",
     "ExistingNetwork",
     "ExistingVpc",
@@ -118,6 +120,7 @@ __all__ = [
     "Release",
     "ReplaceGroup",
     "Route",
+    "Route53",
     "Scaling",
     "Scheduled",
     "Seen",
@@ -138,6 +141,7 @@ __all__ = [
     "Tls",
     "ToolError",
     "Unit",
+    "Versions",
     "VpcByName",
     "WarmPool",
     "write_dashboards",

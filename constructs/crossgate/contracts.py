@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Ingress,
         Join,
         MachinesSpec,
+        NameSpec,
         ScalingSpec,
         Spec,
         Watch,
@@ -59,6 +60,10 @@ class Entry(Protocol):
         """Tokens of what clients connect to: addresses, or one name that leads to them."""
 
     @property
+    def named(self) -> bool:
+        """Whether `addresses` is one name."""
+
+    @property
     def ports(self) -> Sequence[int]:
         """The ports of its listeners."""
 
@@ -67,6 +72,24 @@ class Entry(Protocol):
 
     def allow_cloud(self, other: Cloud, port: int) -> None:
         """Let the machines of another cloud reach one port of the entry, by its `ways_out`."""
+
+
+class Zone(Protocol):
+    """A zone of DNS, with names that lead clients to entries."""
+
+    @property
+    def name(self) -> str:
+        """What all its names end in, without a dot at the end."""
+
+    @property
+    def checkers(self) -> Sequence[IPv4Network]:
+        """From where it looks whether entries are well; they let these in. Empty: it does not."""
+
+    def refusals(self, spec: NameSpec) -> Sequence[RefusedError]:
+        """Return why it cannot lead anybody so; empty when it can. Makes nothing."""
+
+    def lead(self, scope: Construct, id: str, spec: NameSpec) -> None:
+        """Make the name."""
 
 
 class Cloud(Protocol):

@@ -145,6 +145,17 @@ def refuse(path: str, asked: Sequence[tuple[Cloud, Spec]]) -> None:
         for cloud, spec in asked
         for refusal in cloud.refusals(spec)
     ]
+    refuse_all(found)
+
+
+def refuse_all(found: Sequence[RefusedError]) -> None:
+    """Raise what was refused; nothing where nothing was.
+
+    Raises:
+        RefusedError: one refusal.
+        SynthesisError: several, all of them named.
+
+    """
     if len(found) == 1:
         raise found[0]
     if found:

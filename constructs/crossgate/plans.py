@@ -14,10 +14,13 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from crossgate.errors import ConfigError
+from crossgate.model.names import TTL
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from crossgate.connections import Connections
-    from crossgate.contracts import Cloud, Discovery
+    from crossgate.contracts import Cloud, Discovery, Zone
     from crossgate.model.listener import Listener
     from crossgate.terraform.engine import Construct
 
@@ -63,6 +66,18 @@ class Balanced(Protocol):
     @property
     def connections(self) -> Connections:
         """Who may reach their listeners."""
+
+    def dns(
+        self,
+        name: str,
+        *,
+        zone: Zone,
+        weights: Mapping[Cloud, int] | None = None,
+        first: Cloud | None = None,
+        port: int | None = None,
+        ttl: timedelta = TTL,
+    ) -> None:
+        """Have a name lead clients to the entries of all clouds; see `crossgate.names.lead`."""
 
 
 def plan_types(role: Role) -> list[str]:

@@ -177,6 +177,28 @@ class EntrySpec:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NameSpec:
+    """A name of DNS that leads clients to the entries of all clouds.
+
+    Attributes:
+        name: such as "api.example.org".
+        entries: the addresses of each cloud's entry, by the cloud's name.
+        port: a TCP port that takes connections where an entry is well.
+        weights: how many of the clients each cloud gets, compared with the others.
+        first: the cloud that gets all of them while its entry is well; None: `weights` say it.
+        ttl: seconds for which whoever has asked may keep an answer.
+
+    """
+
+    name: str
+    entries: Mapping[str, Sequence[str]]
+    port: int
+    weights: Mapping[str, int]
+    first: str | None
+    ttl: int
+
+
 Spec = GroupSpec | MachinesSpec | EntrySpec | ScalingSpec
 """What a cloud may refuse."""
 

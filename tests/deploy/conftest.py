@@ -50,5 +50,6 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 @pytest.fixture(scope="module")
 def deployed(aws: Account, tmp_path_factory: pytest.TempPathFactory) -> OnAws:
     make_image(aws, "gateway-image-1")
+    aws.client("route53").create_hosted_zone(Name="example.org", CallerReference="tests")
     folder = tmp_path_factory.mktemp("deploy")
     return OnAws(aws, deploy(HERE / "aws_side.py", "gateway", folder, aws.environment))

@@ -59,6 +59,26 @@ _VALUE = re.compile(
 _TOKEN = re.compile(r'uuidv5\("dns", join\("/", \[(.*)\.result, "(.*)"\]\)\)')
 
 
+def test_a_name_leads_to_each_address_of_the_entry_that_is_looked_at(deployed):
+    route53 = deployed.aws.client("route53")
+    (zone,) = route53.list_hosted_zones_by_name(DNSName="example.org")["HostedZones"]
+    found = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+    records = [one for one in found if one["Name"] == "api.example.org."]
+    checks = {
+        one["Id"]: one["HealthCheckConfig"] for one in route53.list_health_checks()["HealthChecks"]
+    }
+    led = {one["ResourceRecords"][0]["Value"]: one for one in records}
+    entry = {
+        one["PublicIp"] for one in deployed.aws.client("ec2").describe_addresses()["Addresses"]
+    }
+    assert len(led) == 2
+    assert set(led) <= entry
+    for address, one in led.items():
+        check = checks[one["HealthCheckId"]]
+        assert (check["IPAddress"], check["Port"], check["Type"]) == (address, 9000, "TCP")
+        assert (one["Weight"], one["TTL"]) == (1, 30)
+
+
 def group(deployed: OnAws, name: str):
     found = deployed.aws.client("autoscaling").describe_auto_scaling_groups(
         AutoScalingGroupNames=[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import timedelta
 from typing import Annotated
 
 import pydantic
@@ -11,6 +12,10 @@ import pydantic
 from crossgate.errors import ConfigError
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
+_NAME = 253
+TTL = timedelta(seconds=30)
+"""For how long an answer of DNS may be kept: some of the time that a check takes as well."""
+
 _HASH_LENGTH = 6
 
 
@@ -29,6 +34,23 @@ def dns_label(text: str) -> str:
         got=text,
         want="1 to 63 lower-case letters, digits and inner hyphens",
         do=f'write "{near}"' if near else "choose another name",
+    )
+
+
+def dns_name(text: object, path: str) -> str:
+    """Return `text` when it is a name of DNS, of labels in lower case with no dot at the end.
+
+    Raises:
+        ConfigError: it is not.
+
+    """
+    if isinstance(text, str) and len(text) <= _NAME and all(map(_LABEL.match, text.split("."))):
+        return text
+    raise ConfigError(
+        "is no name of DNS",
+        path=path,
+        got=text,
+        want='lower-case letters, digits and inner hyphens between dots: "api.example.org"',
     )
 
 

@@ -9,11 +9,17 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from crossgate.clouds.openstack import JETSTREAM2, ExistingNetwork, NetworkByName, OwnNetwork
+from crossgate.clouds.openstack import (
+    JETSTREAM2,
+    Designate,
+    ExistingNetwork,
+    NetworkByName,
+    OwnNetwork,
+)
 from crossgate.model.machine import Image, Machine
 from crossgate.model.net import Ports
 from crossgate.model.rollout import InstanceRefresh
-from crossgate.specs import Archive, Ingress, MachinesSpec
+from crossgate.specs import Archive, Ingress, MachinesSpec, NameSpec
 from crossgate.terraform.engine import Construct
 from tests.clouds.openstack.ids import DOCUMENT, by_ids, entry_spec, group_spec, machines_spec
 from tests.terraform.conformity import nonconforming, schemas
@@ -43,16 +49,28 @@ VARIANTS = {
         "network": ExistingNetwork(network_id="net-1", subnet_id="sub-1", cidr="10.9.0.0/24")
     },
     "looked up": LOOKED_UP,
+    "without Octavia": {"profile": replace(JETSTREAM2, octavia=False)},
 }
 
 
 def whole(stack, **changes):
     """Build one of everything, with disks on the flavor and on volumes."""
     cloud = by_ids(stack, **changes)
-    spec = entry_spec(cloud, stack, proxied=(9001,))
+    spec = entry_spec(cloud, stack, proxied=(9001,) if cloud.profile.octavia else ())
     own = spec.reservation.firewalls[0]
     entry = cloud.entry(stack, "entry", spec)
     entry.allow(IPv4Network("198.51.100.0/24"), 9000)
+    name = NameSpec(
+        name="api.example.org",
+        entries={"nova": entry.addresses},
+        port=9000,
+        weights={"nova": 1},
+        first=None,
+        ttl=30,
+    )
+    # A plan that needs no cloud looks nothing up.
+    found = None if "image" in changes else "7a1c"
+    Designate(cloud, "example.org", zone_id=found).lead(stack, "name", name)
     own.allow(Ingress(peer=own, ports=Ports(first=8301, last=8301, transport="udp"), why="gossip"))
     edge = MachinesSpec(
         name="test-edge",
@@ -87,8 +105,9 @@ def test_every_block_conforms_to_both_versions(stack, synth, variant):
 
 
 @pytest.mark.terraform
-def test_the_real_provider_validates_and_plans_it_without_a_cloud(stack, app, tmp_path):
-    whole(stack)
+@pytest.mark.parametrize("octavia", [True, False], ids=["Octavia", "shared address"])
+def test_the_real_provider_validates_and_plans_it_without_a_cloud(stack, app, tmp_path, octavia):
+    whole(stack, profile=replace(JETSTREAM2, octavia=octavia))
     app.synth()
     folder = tmp_path / "cdktf.out" / "stacks" / "test"
 

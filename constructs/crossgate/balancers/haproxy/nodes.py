@@ -30,7 +30,9 @@ from crossgate.errors import ConfigError
 from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
 from crossgate.model.listener import Listener
 from crossgate.model.machine import Machine
+from crossgate.model.names import TTL
 from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
+from crossgate.names import lead
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
 from crossgate.policy import rollouts_leave_enough
 from crossgate.specs import EntrySpec, MachinesSpec
@@ -39,7 +41,9 @@ from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_login, random_password
 
 if TYPE_CHECKING:
-    from crossgate.contracts import Cloud, Discovery, Entry, Firewall
+    from datetime import timedelta
+
+    from crossgate.contracts import Cloud, Discovery, Entry, Firewall, Zone
     from crossgate.model.text import Reference
 
 _DEFAULT_MACHINE = Machine(cpu=2, memory=4)
@@ -205,6 +209,45 @@ class HAProxyNodes(Construct):
                 discovery.balances(service, self.connections)
             for source in listener.allow_from:
                 self.connections.allow_from(source, port=listener.port)
+
+    def dns(
+        self,
+        name: str,
+        *,
+        zone: Zone,
+        weights: Mapping[Cloud, int] | None = None,
+        first: Cloud | None = None,
+        port: int | None = None,
+        ttl: timedelta = TTL,
+    ) -> None:
+        """Have a name lead clients to the entries of all clouds; see docs/names.md.
+
+        Args:
+            name: such as "api.example.org".
+            zone: where the name is: `Route53(aws, "example.org")`, which looks whether entries are
+                well, or `Designate(nova, "example.org")`.
+            weights: how many of the clients each cloud gets, compared with the others; default: all
+                as many. 0: none.
+            first: the cloud that gets all clients while its entry is well; default: none does.
+            port: the listener whose port tells whether an entry is well; default the first.
+            ttl: for how long an answer may be kept, in whole seconds; default 30.
+
+        Raises:
+            ConfigError: a value is wrong, or the zone cannot lead anybody so.
+
+        """
+        lead(
+            self,
+            name,
+            zone=zone,
+            entries=self.entries,
+            connections=self.connections,
+            ports=[listener.port for listener in self.listeners],
+            weights=weights,
+            first=first,
+            port=port,
+            ttl=ttl,
+        )
 
     def _documents(
         self,

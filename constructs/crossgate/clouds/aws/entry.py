@@ -96,6 +96,7 @@ class AwsEntry:
             provider=cloud.provider,
         )
         self.addresses = [address.public_ip for address in addresses] or [balancer.dns_name]
+        self.named = not addresses
         self.target_groups = [
             self._listen(cloud, scope, spec, balancer, port) for port in self.ports
         ]

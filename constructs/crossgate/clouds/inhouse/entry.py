@@ -35,6 +35,7 @@ class InHouseEntry:
         self.addresses: Sequence[str] = (
             [str(cloud.vip.ip)] if cloud.vip else self.reservation.addresses
         )
+        self.named = False
         self.reservation.entry = self
 
     def allow(self, source: IPv4Network, port: int) -> None:

@@ -56,6 +56,7 @@ class NullEntry:
 
     addresses: Sequence[str]
     ports: Sequence[int]
+    named: bool = False
     allowed: list[tuple[IPv4Network, int]] = field(default_factory=list)
     allowed_clouds: list[tuple[Cloud, int]] = field(default_factory=list)
 

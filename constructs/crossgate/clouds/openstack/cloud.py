@@ -31,8 +31,8 @@ from crossgate.clouds.openstack.network import (
     OwnNetwork,
     build_network,
 )
-from crossgate.clouds.openstack.shared import SharedEntry
 from crossgate.clouds.openstack.tags import check as check_tags
+from crossgate.clouds.openstack.vip import VipEntry
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model import net
 from crossgate.model.argument import checked
@@ -258,10 +258,10 @@ class OpenStackCloud(Construct):
         spec = archive.kept(self, inner, keeper.keeping(self, inner, machines.sharing(spec)))
         machines.fixed(self, inner, spec)
 
-    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry | SharedEntry:
+    def entry(self, scope: Construct, id: str, spec: EntrySpec) -> OpenStackEntry | VipEntry:
         """Build a floating address with a load balancer, or one that the balancers share."""
         claim(scope, id)
-        made = OpenStackEntry if self.profile.octavia else SharedEntry
+        made = OpenStackEntry if self.profile.octavia else VipEntry
         return made(self, Construct(scope, id), spec)
 
     def image_id(self) -> str:

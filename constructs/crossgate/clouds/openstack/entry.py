@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from crossgate.clouds.openstack import shared
+from crossgate.clouds.openstack import vip
 from crossgate.clouds.openstack.bindings.lb import (
     LbListenerV2,
     LbLoadbalancerV2,
@@ -41,7 +41,7 @@ _IDLE_MILLISECONDS = 24 * 3600 * 1000
 def refusals(cloud: OpenStackCloud, spec: EntrySpec) -> list[RefusedError]:
     """Return why there can be no entry here."""
     if not cloud.profile.octavia:
-        return shared.refusals(cloud.profile.name, spec)
+        return vip.refusals(cloud.profile.name, spec)
     return [
         RefusedError(
             f"Octavia is a proxy: on port {port} all clients have its own address, so that "
@@ -89,6 +89,7 @@ class OpenStackEntry:
             provider=cloud.provider,
         )
         self.addresses = [address.address]
+        self.named = False
         after: Sequence[LbMembersV2] = ()
         for port in self.ports:
             after = [self._listen(scope, spec, name, balancer, port, after)]

@@ -128,6 +128,43 @@ class DataAvailabilityZones(DataSource, DataAvailabilityZonesAttributes):
         super().__init__(scope, id, arguments)
 
 
+class DataRoute53ZoneArguments(ResourceMeta, total=False):
+    name: Str
+    private_zone: Bool
+    tags: MapOf[Str]
+    vpc_id: Str
+    zone_id: Str
+
+
+class DataRoute53ZoneAttributes:
+    arn = attribute(str)
+    caller_reference = attribute(str)
+    comment = attribute(str)
+    id = attribute(str)
+    linked_service_description = attribute(str)
+    linked_service_principal = attribute(str)
+    name = attribute(str)
+    name_servers = attribute(list[str])
+    primary_name_server = attribute(str)
+    private_zone = attribute(bool)
+    resource_record_set_count = attribute(float)
+    tags = attribute(dict[str, str])
+    vpc_id = attribute(str)
+    zone_id = attribute(str)
+
+
+class DataRoute53Zone(DataSource, DataRoute53ZoneAttributes):
+    """The data source `aws_route53_zone`."""
+
+    terraform_type = "aws_route53_zone"
+    arguments = DataRoute53ZoneArguments
+
+    def __init__(
+        self, scope: Construct, id: str, /, **arguments: Unpack[DataRoute53ZoneArguments]
+    ) -> None:
+        super().__init__(scope, id, arguments)
+
+
 class DataSubnetsFilter(Table, total=False):
     name: Required[Str]
     values: Required[ListOf[Str]]

@@ -14,6 +14,59 @@ if TYPE_CHECKING:
     from crossgate.terraform.engine import Construct
 
 
+class DataDnsZoneV2Arguments(ResourceMeta, total=False):
+    all_projects: Str
+    attributes: MapOf[Str]
+    created_at: Str
+    description: Str
+    email: Str
+    masters: ListOf[Str]
+    name: Str
+    pool_id: Str
+    project_id: Str
+    region: Str
+    serial: Num
+    status: Str
+    transferred_at: Str
+    ttl: Num
+    type: Str
+    updated_at: Str
+    version: Num
+
+
+class DataDnsZoneV2Attributes:
+    all_projects = attribute(str)
+    attributes = attribute(dict[str, str])
+    created_at = attribute(str)
+    description = attribute(str)
+    email = attribute(str)
+    id = attribute(str)
+    masters = attribute(list[str])
+    name = attribute(str)
+    pool_id = attribute(str)
+    project_id = attribute(str)
+    region = attribute(str)
+    serial = attribute(float)
+    status = attribute(str)
+    transferred_at = attribute(str)
+    ttl = attribute(float)
+    type = attribute(str)
+    updated_at = attribute(str)
+    version = attribute(float)
+
+
+class DataDnsZoneV2(DataSource, DataDnsZoneV2Attributes):
+    """The data source `openstack_dns_zone_v2`."""
+
+    terraform_type = "openstack_dns_zone_v2"
+    arguments = DataDnsZoneV2Arguments
+
+    def __init__(
+        self, scope: Construct, id: str, /, **arguments: Unpack[DataDnsZoneV2Arguments]
+    ) -> None:
+        super().__init__(scope, id, arguments)
+
+
 class DataImagesImageV2Arguments(ResourceMeta, total=False):
     hidden: Bool
     member_status: Str

@@ -44,7 +44,7 @@ def refusals(cloud: str, spec: EntrySpec) -> list[RefusedError]:
     ]
 
 
-class SharedEntry:
+class VipEntry:
     """A floating address in front of a port that no machine has: the balancers take it by turns.
 
     Neutron lets each of them speak for it (`allowed_address_pairs`). One has all clients at a time,
@@ -82,6 +82,7 @@ class SharedEntry:
             provider=cloud.provider,
         )
         self.addresses = [address.address]
+        self.named = False
         self._firewall.allow_vrrp()
         reservation.share(
             inside,

@@ -29,11 +29,11 @@ pytestmark = [
 def deployed(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     project = plane.project
     made = deploy(
-        Path(__file__).with_name("shared.py"),
-        "shared",
-        tmp_path_factory.mktemp("shared"),
+        Path(__file__).with_name("vip.py"),
+        "vip",
+        tmp_path_factory.mktemp("vip"),
         project.environment,
-        {"shared": given(project)},
+        {"vip": given(project)},
     )
     yield made
     made.destroy()

@@ -9,8 +9,8 @@ from crossgate.specs import EntrySpec, MachinesSpec
 from crossgate.terraform.engine import TerraformOutput
 
 app = App()
-given = app.node.try_get_context("shared")
-stack = TerraformStack(app, "shared")
+given = app.node.try_get_context("vip")
+stack = TerraformStack(app, "vip")
 nova = OpenStackCloud(
     stack,
     "nova",
