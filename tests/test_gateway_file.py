@@ -406,6 +406,42 @@ def test_per_cloud_values_override_one_cloud(tmp_path):
     assert read.services[0].capacity["aws"].maximum == 9
 
 
+NAMED = {"name": "api.example.org", "zone": {"cloud": "aws", "name": "example.org", "id": "Z1"}}
+
+
+def test_a_file_says_which_names_lead_to_it(tmp_path, stack, synth):
+    named = [{**NAMED, "ttl": "1m", "port": 9000}, {**NAMED, "name": "b.example.org"}]
+    Gateway.from_file(stack, "gw", write(tmp_path, changed("names", value=named)))
+    found = synth()["resource"]["aws_route53_record"].values()
+    assert {(one["name"], one["ttl"], one["zone_id"]) for one in found} == {
+        ("api.example.org", 60, "Z1"),
+        ("b.example.org", 30, "Z1"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ({"zone": {"cloud": "gcp", "name": "example.org"}}, r"names\[0\].zone.cloud: is no cloud"),
+        ({"first": "gcp"}, r"names\[0\].first: is no cloud of this file"),
+        ({"weights": {"gcp": 1}}, r"names\[0\].weights: is no cloud of this file"),
+        ({"name": "api.example.com"}, r"names\[0\]: .*the name is not in the zone"),
+        ({"name": "API"}, r"names\[0\]: .*is no name of DNS"),
+        ({"port": 9001}, r"names\[0\]: .*no listener has this port"),
+        ({"port": 0}, r"names\[0\].port: "),
+        ({"first": "aws"}, r"names\[0\]: .*one cloud is to have all clients"),
+        ({"weights": {"aws": 0}}, r"names\[0\]: .*nobody would be led anywhere"),
+        ({"ttl": "0s"}, r"names\[0\]: .*an answer may be kept for no time"),
+        ({"zone": {"cloud": "aws", "name": "example.org."}}, r"names\[0\]: .*is no name of DNS"),
+    ],
+    ids=str,
+)
+def test_a_wrong_name_names_its_place_in_the_file(tmp_path, stack, name, says):
+    path = write(tmp_path, changed("names", value=[{**NAMED, **name}]))
+    with pytest.raises(FileError, match=f"gateway.json: {says}"):
+        Gateway.from_file(stack, "gw", path)
+
+
 def test_the_published_schema_is_fresh():
     assert gateway_schema.TARGET.read_text() == gateway_schema.text(), "run `make bindings`"
 

@@ -41,13 +41,12 @@ from crossgate.model.warm_pool import WarmPool
 # isort: split
 from crossgate.balancers.haproxy import HAProxyNodes, Seen, SpillOver
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
-from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, Route53, VpcByName
+from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, VpcByName
 from crossgate.clouds.inhouse import Host, InHouse
 from crossgate.clouds.null import NullCloud
 from crossgate.clouds.openstack import (
     DEVSTACK,
     JETSTREAM2,
-    Designate,
     ExistingNetwork,
     Healing,
     NetworkByName,
@@ -83,7 +82,6 @@ __all__ = [
     "Consul",
     "ConsulServers",
     "CrossgateError",
-    "Designate",
     "Document",
     "ExistingNetwork",
     "ExistingVpc",
@@ -120,7 +118,6 @@ __all__ = [
     "Release",
     "ReplaceGroup",
     "Route",
-    "Route53",
     "Scaling",
     "Scheduled",
     "Seen",

@@ -142,6 +142,12 @@ class Cloud(Protocol):
     def scale(self, scope: Construct, id: str, spec: ScalingSpec) -> None:
         """Let a group of this cloud grow and shrink by a figure; several may be kept at once."""
 
+    def zone(self, name: str, *, zone_id: str | None = None) -> Zone:
+        """Return a zone of DNS that this cloud has.
+
+        RefusedError where it has none.
+        """
+
     def machines(self, scope: Construct, id: str, spec: MachinesSpec) -> None:
         """Build the machines that take the reserved places."""
 

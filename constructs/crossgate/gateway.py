@@ -184,7 +184,7 @@ class Gateway(Construct):
             with read.place(f"clouds.{name}"):
                 clouds[name] = plan.build(scope, name)
         with read.place(""):
-            return cls(
+            made = cls(
                 scope,
                 id,
                 clouds=list(clouds.values()),
@@ -207,6 +207,20 @@ class Gateway(Construct):
                 balancer=read.balancer,
                 tags=read.tags,
             )
+        for number, entry in enumerate(read.names):
+            with read.place(f"names[{number}]"):
+                zone = clouds[entry.zone.cloud].zone(entry.zone.name, zone_id=entry.zone.id)
+                made.edge.dns(
+                    entry.name,
+                    zone=zone,
+                    weights=None
+                    if entry.weights is None
+                    else {clouds[name]: weight for name, weight in entry.weights.items()},
+                    first=None if entry.first is None else clouds[entry.first],
+                    port=entry.port,
+                    ttl=entry.ttl,
+                )
+        return made
 
 
 def _scale(group: AutoScalingGroup, scaling: PerCloud[Sequence[Scaling | Steps]]) -> None:

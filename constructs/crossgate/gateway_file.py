@@ -19,11 +19,13 @@ from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
 from crossgate.model.machine import Machine
 from crossgate.model.market import Market, OnDemand
-from crossgate.model.names import Label
+from crossgate.model.names import TTL, Label
+from crossgate.model.net import Port
 from crossgate.model.rollout import InstanceRefresh, Rollout
 from crossgate.model.scaling import Rule
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
+from crossgate.model.units import Duration
 from crossgate.model.value import Many, Table, problems, value
 from crossgate.plans import Role, plan_class, plan_types
 
@@ -93,6 +95,44 @@ class ServiceEntry(Service):
 
 
 @value
+class ZoneEntry:
+    """A zone of DNS that is there.
+
+    Attributes:
+        cloud: the cloud of the file that has it.
+        name: of the zone, "example.org".
+        id: of the zone; default: it is looked up by its name.
+
+    """
+
+    cloud: Label
+    name: str
+    id: str | None = None
+
+
+@value
+class NameEntry:
+    """A name of DNS that leads clients to the entries of all clouds.
+
+    Attributes:
+        name: such as "api.example.org".
+        zone: where it is.
+        weights: how many of the clients each cloud gets, by its name; default: all as many.
+        first: the cloud that gets all clients while its entry is well; default: none does.
+        port: the listener whose port tells whether an entry is well; default the first.
+        ttl: for how long an answer may be kept; default 30 seconds.
+
+    """
+
+    name: str
+    zone: ZoneEntry
+    weights: Table[Label, int] | None = None
+    first: Label | None = None
+    port: Port | None = None
+    ttl: Duration = TTL
+
+
+@value
 class GatewayFile:
     """A gateway: its clouds, its services, the ports that lead to them.
 
@@ -102,6 +142,7 @@ class GatewayFile:
         listeners: the ports that clients connect to.
         discovery: who knows which machines are alive; default `{"type": "consul"}`.
         balancer: what spreads the traffic; default `{"type": "haproxy"}`.
+        names: names of DNS that lead clients to it; default none.
         tags: put on everything that the clouds can tag.
 
     """
@@ -111,6 +152,7 @@ class GatewayFile:
     listeners: Annotated[Many[ListenerEntry], pydantic.Field(min_length=1)]
     discovery: dict[str, Any] = field(default_factory=lambda: {"type": "consul"})
     balancer: dict[str, Any] = field(default_factory=lambda: {"type": "haproxy"})
+    names: Many[NameEntry] = ()
     tags: Table[str, str] = field(default_factory=dict)
 
 
@@ -139,6 +181,7 @@ class GatewayRead:
     listeners: Sequence[Listener]
     discovery: DiscoveryPlan
     balancer: BalancerPlan
+    names: Sequence[NameEntry]
     tags: Mapping[str, str]
 
     @contextmanager
@@ -208,6 +251,7 @@ def read(path: Path) -> GatewayRead:
         listeners=listeners,
         discovery=discovery,
         balancer=balancer,
+        names=root.names,
         tags=root.tags,
     )
 
@@ -307,6 +351,17 @@ def _crossed(root: GatewayFile) -> list[ConfigError]:
             )
             for place, name in listener.leads.items()
             if name not in names
+        ]
+    for number, entry in enumerate(root.names):
+        place = f"names[{number}]"
+        said = {f"{place}.zone.cloud": entry.zone.cloud, f"{place}.first": entry.first}
+        said |= {f"{place}.weights": cloud for cloud in entry.weights or ()}
+        found += [
+            ConfigError(
+                "is no cloud of this file", path=where, got=name, want=" or ".join(root.clouds)
+            )
+            for where, name in said.items()
+            if name is not None and name not in root.clouds
         ]
     return found
 

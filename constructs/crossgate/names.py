@@ -57,7 +57,7 @@ def lead(
     own = f"name-{dns_name(name, path).replace('.', '-')}"
     claim(scope, own)
     checked_role(
-        "lead", zone, argument="zone", path=path, like='a zone such as Route53(aws, "example.org")'
+        "lead", zone, argument="zone", path=path, like='a zone such as aws.zone("example.org")'
     )
     if name != zone.name and not name.endswith(f".{zone.name}"):
         raise ConfigError(

@@ -297,3 +297,19 @@ def test_two_constructs_whose_names_become_one_are_refused(make_cloud, stack, ap
 def test_it_carries_consul(cloud, stack, synth):
     ConsulServers(stack, "consul", clouds=[cloud])
     synth()
+
+
+def test_a_zone_has_its_name_or_is_refused(cloud):
+    refused: list[RefusedError] = []
+    try:
+        assert cloud.zone("example.org").name == "example.org"
+    except RefusedError as error:
+        refused.append(error)
+    for error in refused:
+        assert "has no zones of DNS" in str(error)
+        assert "aws.zone" in str(error)
+
+
+def test_a_zone_that_is_no_name_of_dns_is_never_made(cloud):
+    with pytest.raises(ConfigError):
+        cloud.zone("example.org.")

@@ -19,7 +19,6 @@ from crossgate import (
     Listener,
     Machine,
     Reference,
-    Route53,
     Scaling,
     Scheduled,
     Spot,
@@ -100,7 +99,7 @@ gateway = Gateway(
     ],
     listeners=[Listener(port=9000, to=SERVICE, allow_from=["198.51.100.0/24"])],
 )
-gateway.edge.dns("api.example.org", zone=Route53(aws, "example.org"))
+gateway.edge.dns("api.example.org", zone=aws.zone("example.org"))
 AutoScalingGroup(
     stack,
     "mixed",

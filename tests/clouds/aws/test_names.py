@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from crossgate import AwsCloud, ConfigError, ConsulServers, HAProxyNodes, Listener, Route53
+from crossgate import AwsCloud, ConfigError, ConsulServers, HAProxyNodes, Listener
 from crossgate.clouds.aws import VpcByName
 from crossgate.group import AutoScalingGroup
 from crossgate.specs import NameSpec
@@ -41,8 +41,8 @@ def nova(stack):
 
 
 @pytest.fixture
-def zone(aws) -> Route53:
-    return Route53(aws, "example.org")
+def zone(aws):
+    return aws.zone("example.org")
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_the_zone_is_looked_up_by_its_name(edge, zone, synth):
 
 
 def test_a_zone_whose_id_is_said_is_not_looked_up(edge, aws, synth):
-    edge.dns(NAME, zone=Route53(aws, "example.org", zone_id="Z0123456789"))
+    edge.dns(NAME, zone=aws.zone("example.org", zone_id="Z0123456789"))
     made = synth()
     assert "aws_route53_zone" not in made.get("data", {})
     assert {one["zone_id"] for one in records(made).values()} == {"Z0123456789"}
@@ -161,15 +161,15 @@ def test_an_entry_with_a_name_and_no_addresses_is_refused(stack, api):
         stack, "edge", clouds=[cloud], discovery=consul, listeners=[Listener(port=9000, to=api)]
     )
     with pytest.raises(ConfigError, match="the entry of aws has a name in place of addresses"):
-        edge.dns(NAME, zone=Route53(cloud, "example.org"))
+        edge.dns(NAME, zone=cloud.zone("example.org"))
 
 
 @pytest.mark.parametrize("wrong", ["Example.org", "example.org.", "", "a b", None, "-a.org"])
 def test_fails_on_a_zone_that_is_no_name(aws, wrong):
     with pytest.raises(ConfigError, match="is no name of DNS"):
-        Route53(aws, wrong)
+        aws.zone(wrong)
 
 
-def test_fails_on_another_cloud(stack, nova):
-    with pytest.raises(ConfigError, match="cloud is of the wrong type"):
-        Route53(nova, "example.org")
+def test_fails_on_an_id_that_is_none(aws):
+    with pytest.raises(ConfigError, match="zone_id is of the wrong type"):
+        aws.zone("example.org", zone_id=7)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from crossgate import ConfigError, Designate
+from crossgate import ConfigError
 from crossgate.clouds.openstack import JETSTREAM2
 from crossgate.specs import NameSpec
 from tests.clouds.openstack.ids import by_ids, only
@@ -27,7 +27,7 @@ def cloud(stack):
 
 
 def test_one_record_has_all_addresses(cloud, stack, synth):
-    Designate(cloud, "example.org").lead(stack, "name", SPEC)
+    cloud.zone("example.org").lead(stack, "name", SPEC)
     made = synth()
     found = only(made, "openstack_dns_recordset_v2")
     assert found["records"] == ["203.0.113.1", "10.0.0.1", "10.0.0.2"]
@@ -37,7 +37,7 @@ def test_one_record_has_all_addresses(cloud, stack, synth):
 
 
 def test_a_zone_whose_id_is_said_is_not_looked_up(cloud, stack, synth):
-    Designate(cloud, "example.org", zone_id="7a1c").lead(stack, "name", SPEC)
+    cloud.zone("example.org", zone_id="7a1c").lead(stack, "name", SPEC)
     made = synth()
     assert only(made, "openstack_dns_recordset_v2")["zone_id"] == "7a1c"
     assert "openstack_dns_zone_v2" not in made.get("data", {})
@@ -45,22 +45,22 @@ def test_a_zone_whose_id_is_said_is_not_looked_up(cloud, stack, synth):
 
 @pytest.mark.parametrize("change", [{"first": "nova"}, {"weights": {"nova": 1, "rack": 2}}])
 def test_what_it_does_not_do_is_refused(cloud, change):
-    (refusal,) = Designate(cloud, "example.org").refusals(replace(SPEC, **change))
+    (refusal,) = cloud.zone("example.org").refusals(replace(SPEC, **change))
     assert "answers with all addresses, and prefers none" in str(refusal)
 
 
 def test_a_cloud_without_it_is_refused(stack):
     cloud = by_ids(stack, "plain", profile=replace(JETSTREAM2, designate=False))
-    (refusal,) = Designate(cloud, "example.org").refusals(SPEC)
+    (refusal,) = cloud.zone("example.org").refusals(SPEC)
     assert "Jetstream2 has no Designate" in str(refusal)
 
 
 def test_what_it_can_do_is_not_refused_and_nobody_is_let_in(cloud):
-    zone = Designate(cloud, "example.org")
+    zone = cloud.zone("example.org")
     assert list(zone.refusals(SPEC)) == []
     assert zone.checkers == ()
 
 
 def test_fails_on_a_zone_that_is_no_name(cloud):
     with pytest.raises(ConfigError, match="is no name of DNS"):
-        Designate(cloud, "example.org.")
+        cloud.zone("example.org.")

@@ -11,7 +11,6 @@ import pytest
 
 from crossgate.clouds.openstack import (
     JETSTREAM2,
-    Designate,
     ExistingNetwork,
     NetworkByName,
     OwnNetwork,
@@ -70,7 +69,7 @@ def whole(stack, **changes):
     )
     # A plan that needs no cloud looks nothing up.
     found = None if "image" in changes else "7a1c"
-    Designate(cloud, "example.org", zone_id=found).lead(stack, "name", name)
+    cloud.zone("example.org", zone_id=found).lead(stack, "name", name)
     own.allow(Ingress(peer=own, ports=Ports(first=8301, last=8301, transport="udp"), why="gossip"))
     edge = MachinesSpec(
         name="test-edge",

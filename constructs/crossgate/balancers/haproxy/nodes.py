@@ -224,8 +224,8 @@ class HAProxyNodes(Construct):
 
         Args:
             name: such as "api.example.org".
-            zone: where the name is: `Route53(aws, "example.org")`, which looks whether entries are
-                well, or `Designate(nova, "example.org")`.
+            zone: where the name is: `aws.zone("example.org")`, which looks whether entries are
+                well, or `nova.zone("example.org")`.
             weights: how many of the clients each cloud gets, compared with the others; default: all
                 as many. 0: none.
             first: the cloud that gets all clients while its entry is well; default: none does.

@@ -30,6 +30,7 @@ from crossgate.clouds.aws.bindings.provider import AwsProvider
 from crossgate.clouds.aws.entry import AwsEntry
 from crossgate.clouds.aws.firewall import AwsFirewall
 from crossgate.clouds.aws.machines import AwsReservation
+from crossgate.clouds.aws.names import Route53
 from crossgate.clouds.aws.network import LEAST_ZONES, AwsNetwork, OwnVpc, VpcByName
 from crossgate.clouds.aws.placement import build_network
 from crossgate.clouds.aws.settings import AwsMachines
@@ -293,6 +294,19 @@ class AwsCloud(Construct):
         claim(scope, id)
         inner = Construct(scope, id)
         machines.fixed(self, inner, self._known(spec, inner))
+
+    def zone(self, name: str, *, zone_id: str | None = None) -> Route53:
+        """Return a public hosted zone of Route 53 in this account; see docs/names.md.
+
+        Args:
+            name: of the zone, "example.org".
+            zone_id: its id; default: Terraform looks it up by the name.
+
+        Raises:
+            ConfigError: one of them is wrong.
+
+        """
+        return Route53(self, name, zone_id)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> AwsEntry:
         """Build a network load balancer, with a fixed address in every zone where it can be."""

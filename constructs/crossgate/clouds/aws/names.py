@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from crossgate.clouds.aws.bindings.data import DataRoute53Zone
 from crossgate.clouds.aws.bindings.names import Route53HealthCheck, Route53Record
-from crossgate.clouds.aws.cloud import AwsCloud
 from crossgate.errors import RefusedError
 from crossgate.model.argument import checked
 from crossgate.model.names import dns_name
-from crossgate.terraform.engine import Construct
+from crossgate.terraform.engine import Construct, path_of
 
 if TYPE_CHECKING:
+    from crossgate.clouds.aws.cloud import AwsCloud
     from crossgate.specs import NameSpec
 
 _REGIONS = ("ap-southeast-1", "eu-west-1", "us-east-1")
@@ -46,20 +46,20 @@ class Route53:
 
     checkers: Sequence[IPv4Network] = tuple(map(IPv4Network, _CHECKERS))
 
-    def __init__(self, cloud: AwsCloud, zone: str, *, zone_id: str | None = None) -> None:
+    def __init__(self, cloud: AwsCloud, zone: str, zone_id: str | None) -> None:
         """Remember the zone.
 
         Args:
             cloud: with the account that has it.
             zone: its name, "example.org".
-            zone_id: its id; default: Terraform looks it up by the name.
+            zone_id: its id; None: Terraform looks it up by the name.
 
         Raises:
             ConfigError: one of them is wrong.
 
         """
-        path = f"Route53({zone!r})"
-        self._cloud = checked(AwsCloud, cloud, argument="cloud", path=path)
+        path = f"{path_of(cloud)}: zone({zone!r})"
+        self._cloud = cloud
         self.name = dns_name(zone, path)
         self._id = checked((str, type(None)), zone_id, argument="zone_id", path=path)
 
@@ -75,7 +75,7 @@ class Route53:
                         path=spec.name,
                         got=", ".join(inside),
                         want="addresses that the internet reaches",
-                        do="lead a name of a zone of your own there: Designate(...), or by hand",
+                        do="lead a name of a zone of your own there, as OpenStack has them",
                     )
                 )
         heaviest = max(_weights(spec).values(), default=0)

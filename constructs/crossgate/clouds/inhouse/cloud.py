@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, NetmaskValueError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from crossgate.clouds.inhouse import archive, catalogue, entry
 from crossgate.clouds.inhouse.catalogue import Host, chosen
@@ -214,6 +214,20 @@ class InHouse(Construct):
 
         """
         raise _scaling(spec).at(f"{path_of(scope)}/{id}")
+
+    def zone(self, name: str, *, zone_id: str | None = None) -> NoReturn:
+        """Refuse: there is no DNS here.
+
+        Raises:
+            RefusedError: always.
+
+        """
+        raise RefusedError(
+            "has no zones of DNS",
+            path=path_of(self),
+            got=name if zone_id is None else zone_id,
+            do="have the name in a zone of another cloud: aws.zone(...) or nova.zone(...)",
+        )
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> InHouseEntry:
         """Make the address that the balancers share, or name their own."""

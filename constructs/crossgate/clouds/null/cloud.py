@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from crossgate.errors import ConfigError, RefusedError
 from crossgate.model import net
@@ -19,7 +19,7 @@ from crossgate.specs import (
     ScalingSpec,
     Spec,
 )
-from crossgate.terraform.engine import Construct, claim, id_of
+from crossgate.terraform.engine import Construct, claim, id_of, path_of
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -171,6 +171,20 @@ class NullCloud(Construct):
         """Remember the spec."""
         claim(scope, id)
         self.asked.append(spec)
+
+    def zone(self, name: str, *, zone_id: str | None = None) -> NoReturn:
+        """Refuse: there is no DNS here.
+
+        Raises:
+            RefusedError: always.
+
+        """
+        raise RefusedError(
+            "has no zones of DNS",
+            path=path_of(self),
+            got=name if zone_id is None else zone_id,
+            do="have the name in a zone of another cloud: aws.zone(...) or nova.zone(...)",
+        )
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> NullEntry:
         """Remember the spec; return an entry at a documentation address."""

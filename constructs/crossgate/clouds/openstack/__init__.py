@@ -2,14 +2,12 @@
 
 from crossgate.clouds.openstack.cloud import OpenStackCloud
 from crossgate.clouds.openstack.keeper import Healing
-from crossgate.clouds.openstack.names import Designate
 from crossgate.clouds.openstack.network import ExistingNetwork, NetworkByName, OwnNetwork
 from crossgate.clouds.openstack.profile import DEVSTACK, JETSTREAM2, Flavor, OpenStackProfile
 
 __all__ = [
     "DEVSTACK",
     "JETSTREAM2",
-    "Designate",
     "ExistingNetwork",
     "Flavor",
     "Healing",

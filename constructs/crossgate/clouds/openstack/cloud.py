@@ -25,6 +25,7 @@ from crossgate.clouds.openstack.bindings.provider import OpenStackProvider
 from crossgate.clouds.openstack.entry import OpenStackEntry
 from crossgate.clouds.openstack.firewall import OpenStackFirewall
 from crossgate.clouds.openstack.keeper import Healing
+from crossgate.clouds.openstack.names import Designate
 from crossgate.clouds.openstack.network import (
     NetworkByName,
     OpenStackNetwork,
@@ -263,6 +264,19 @@ class OpenStackCloud(Construct):
         claim(scope, id)
         made = OpenStackEntry if self.profile.octavia else VipEntry
         return made(self, Construct(scope, id), spec)
+
+    def zone(self, name: str, *, zone_id: str | None = None) -> Designate:
+        """Return a zone of Designate in this project; see docs/names.md.
+
+        Args:
+            name: of the zone, "example.org".
+            zone_id: its id; default: Terraform looks it up by the name.
+
+        Raises:
+            ConfigError: one of them is wrong.
+
+        """
+        return Designate(self, name, zone_id)
 
     def image_id(self) -> str:
         """Return the image's id; a token of it where it is looked up by name, once for all."""

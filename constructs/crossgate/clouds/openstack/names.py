@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from crossgate.clouds.openstack.bindings.data import DataDnsZoneV2
 from crossgate.clouds.openstack.bindings.names import DnsRecordsetV2
-from crossgate.clouds.openstack.cloud import OpenStackCloud
 from crossgate.errors import RefusedError
 from crossgate.model.argument import checked
 from crossgate.model.names import dns_name
-from crossgate.terraform.engine import Construct
+from crossgate.terraform.engine import Construct, path_of
 
 if TYPE_CHECKING:
+    from crossgate.clouds.openstack.cloud import OpenStackCloud
     from crossgate.specs import NameSpec
 
 
@@ -27,20 +27,20 @@ class Designate:
 
     checkers: Sequence[IPv4Network] = ()
 
-    def __init__(self, cloud: OpenStackCloud, zone: str, *, zone_id: str | None = None) -> None:
+    def __init__(self, cloud: OpenStackCloud, zone: str, zone_id: str | None) -> None:
         """Remember the zone.
 
         Args:
             cloud: with the project that has it.
             zone: its name, "example.org".
-            zone_id: its id; default: Terraform looks it up by the name.
+            zone_id: its id; None: Terraform looks it up by the name.
 
         Raises:
             ConfigError: one of them is wrong.
 
         """
-        path = f"Designate({zone!r})"
-        self._cloud = checked(OpenStackCloud, cloud, argument="cloud", path=path)
+        path = f"{path_of(cloud)}: zone({zone!r})"
+        self._cloud = cloud
         self.name = dns_name(zone, path)
         self._id = checked((str, type(None)), zone_id, argument="zone_id", path=path)
 
@@ -62,7 +62,7 @@ class Designate:
                     "Designate answers with all addresses, and prefers none",
                     path=spec.name,
                     got="first=" if spec.first is not None else "weights=",
-                    do="leave it out, or have the name in Route 53",
+                    do="leave it out, or have the name in a zone of AWS",
                 )
             )
         return found
