@@ -180,7 +180,8 @@ def _leader_replaced(gateway: Running, site: Site) -> Effect:
     gateway.lab.boot(leader.order)
     last = time.monotonic() + _VOTES_SECONDS
     while (now := gateway.voters(site)) == before or len(now) != len(before):
-        if len(now) <= len(before) // 2 or time.monotonic() > last:
+        # Nobody may have answered just then.
+        if 0 < len(now) <= len(before) // 2 or time.monotonic() > last:
             raise ToolError(
                 f"of {len(before)} Consul servers in {site.name} {len(now)} vote.",
                 do="see python -m lab status.",

@@ -424,7 +424,7 @@ def test_a_file_says_which_names_lead_to_it(tmp_path, stack, synth):
     [
         ({"zone": {"cloud": "gcp", "name": "example.org"}}, r"names\[0\].zone.cloud: is no cloud"),
         ({"first": "gcp"}, r"names\[0\].first: is no cloud of this file"),
-        ({"weights": {"gcp": 1}}, r"names\[0\].weights: is no cloud of this file"),
+        ({"weights": {"gcp": 1, "aws": 1}}, r"names\[0\].weights: is no cloud of this file"),
         ({"name": "api.example.com"}, r"names\[0\]: .*the name is not in the zone"),
         ({"name": "API"}, r"names\[0\]: .*is no name of DNS"),
         ({"port": 9001}, r"names\[0\]: .*no listener has this port"),

@@ -78,6 +78,10 @@ class Zone(Protocol):
     """A zone of DNS, with names that lead clients to entries."""
 
     @property
+    def scope(self) -> Construct:
+        """What it belongs to, in the same stack as the entries."""
+
+    @property
     def name(self) -> str:
         """What all its names end in, without a dot at the end."""
 

@@ -14,18 +14,17 @@ import pydantic
 
 from crossgate.errors import ConfigError, FileError, SynthesisError
 from crossgate.gateway_listeners import ListenerEntry
+from crossgate.gateway_names import NameEntry, strange_clouds
 from crossgate.gateway_text import parse, text_problems
 from crossgate.model.capacity import Capacity
 from crossgate.model.health import Health
 from crossgate.model.machine import Machine
 from crossgate.model.market import Market, OnDemand
-from crossgate.model.names import TTL, Label
-from crossgate.model.net import Port
+from crossgate.model.names import Label
 from crossgate.model.rollout import InstanceRefresh, Rollout
 from crossgate.model.scaling import Rule
 from crossgate.model.service import Service
 from crossgate.model.termination import Termination
-from crossgate.model.units import Duration
 from crossgate.model.value import Many, Table, problems, value
 from crossgate.plans import Role, plan_class, plan_types
 
@@ -92,44 +91,6 @@ class ServiceEntry(Service):
     def bare(self) -> Service:
         """Return the service without its machines."""
         return Service(**{f.name: getattr(self, f.name) for f in fields(Service)})
-
-
-@value
-class ZoneEntry:
-    """A zone of DNS that is there.
-
-    Attributes:
-        cloud: the cloud of the file that has it.
-        name: of the zone, "example.org".
-        id: of the zone; default: it is looked up by its name.
-
-    """
-
-    cloud: Label
-    name: str
-    id: str | None = None
-
-
-@value
-class NameEntry:
-    """A name of DNS that leads clients to the entries of all clouds.
-
-    Attributes:
-        name: such as "api.example.org".
-        zone: where it is.
-        weights: how many of the clients each cloud gets, by its name; default: all as many.
-        first: the cloud that gets all clients while its entry is well; default: none does.
-        port: the listener whose port tells whether an entry is well; default the first.
-        ttl: for how long an answer may be kept; default 30 seconds.
-
-    """
-
-    name: str
-    zone: ZoneEntry
-    weights: Table[Label, int] | None = None
-    first: Label | None = None
-    port: Port | None = None
-    ttl: Duration = TTL
 
 
 @value
@@ -352,18 +313,7 @@ def _crossed(root: GatewayFile) -> list[ConfigError]:
             for place, name in listener.leads.items()
             if name not in names
         ]
-    for number, entry in enumerate(root.names):
-        place = f"names[{number}]"
-        said = {f"{place}.zone.cloud": entry.zone.cloud, f"{place}.first": entry.first}
-        said |= {f"{place}.weights": cloud for cloud in entry.weights or ()}
-        found += [
-            ConfigError(
-                "is no cloud of this file", path=where, got=name, want=" or ".join(root.clouds)
-            )
-            for where, name in said.items()
-            if name is not None and name not in root.clouds
-        ]
-    return found
+    return found + strange_clouds(root.names, root.clouds)
 
 
 def _listeners(

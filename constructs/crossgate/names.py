@@ -10,7 +10,7 @@ from crossgate.errors import ConfigError, RefusedError
 from crossgate.model.argument import checked, checked_role
 from crossgate.model.names import TTL, dns_name
 from crossgate.model.units import whole_seconds
-from crossgate.per_cloud import by_cloud, refuse_all
+from crossgate.per_cloud import by_cloud, refuse_all, refuse_other_stack
 from crossgate.specs import NameSpec
 from crossgate.terraform.engine import claim, path_of
 
@@ -43,7 +43,7 @@ def lead(
         connections: who may reach them: also those who look whether they are well.
         ports: of the listeners.
         weights: how many of the clients each cloud gets, compared with the others; default: all as
-            many. 0: none.
+            many. 0: none while the entry of another is well.
         first: the cloud that gets all clients while its entry is well; default: none does.
         port: which of the ports tells whether an entry is well; default the first.
         ttl: for how long an answer may be kept, in whole seconds; default 30.
@@ -54,11 +54,13 @@ def lead(
 
     """
     path = f"{path_of(scope)}: dns({name!r})"
-    own = f"name-{dns_name(name, path).replace('.', '-')}"
+    # Names differ where their ids do: `a-b.c` is `a--b-c`.
+    own = f"name-{dns_name(name, path).replace('-', '--').replace('.', '-')}"
     claim(scope, own)
     checked_role(
         "lead", zone, argument="zone", path=path, like='a zone such as aws.zone("example.org")'
     )
+    refuse_other_stack(zone.scope, f"the zone {zone.name!r}", path, scope)
     if name != zone.name and not name.endswith(f".{zone.name}"):
         raise ConfigError(
             "the name is not in the zone",
@@ -79,7 +81,6 @@ def lead(
         entries={cloud.name: tuple(entry.addresses) for cloud, entry in entries.items()},
         port=asked,
         weights=_weights(weights, first, list(entries), path),
-        first=None if first is None else first.name,
         ttl=_seconds(ttl, path),
     )
     found = [*_nameless(entries), *zone.refusals(spec)]
@@ -100,6 +101,8 @@ def _weights(
             + ("" if weights is None else " and weights="),
             want="one of several clouds of the balancers, and no weights",
         )
+    if first is not None:
+        return {cloud.name: int(cloud is first) for cloud in clouds}
     found = by_cloud(weights or {}, clouds, kind=int, default=1, argument="weights", path=path)
     if min(found.values()) < 0 or not any(found.values()):
         raise ConfigError(

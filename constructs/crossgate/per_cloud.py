@@ -90,12 +90,23 @@ def _refuse_stranger(cloud: Cloud, path: str, scope: Construct) -> None:
             got=cloud,
             want='a cloud object such as AwsCloud(stack, "aws", ...)',
         )
-    if isinstance(cloud, Construct) and stack_of(cloud) is not stack_of(scope):
+    if isinstance(cloud, Construct):
+        refuse_other_stack(cloud, f"the cloud {cloud.name!r}", path, scope)
+
+
+def refuse_other_stack(given: Construct, what: str, path: str, scope: Construct) -> None:
+    """Refuse a construct whose resources are not those of the stack of `scope`.
+
+    Raises:
+        ConfigError: it belongs to another stack.
+
+    """
+    if stack_of(given) is not stack_of(scope):
         raise ConfigError(
-            f"the cloud {cloud.name!r} belongs to another stack",
+            f"{what} belongs to another stack",
             path=path,
-            got=path_of(cloud),
-            want=f"a cloud of the stack {path_of(stack_of(scope))}",
+            got=path_of(given),
+            want=f"one of the stack {path_of(stack_of(scope))}",
             do="make it in the same stack",
         )
 

@@ -185,8 +185,8 @@ class NameSpec:
         name: such as "api.example.org".
         entries: the addresses of each cloud's entry, by the cloud's name.
         port: a TCP port that takes connections where an entry is well.
-        weights: how many of the clients each cloud gets, compared with the others.
-        first: the cloud that gets all of them while its entry is well; None: `weights` say it.
+        weights: how many of the clients each cloud gets, compared with the others. 0: none while
+            the entry of another is well.
         ttl: seconds for which whoever has asked may keep an answer.
 
     """
@@ -195,7 +195,6 @@ class NameSpec:
     entries: Mapping[str, Sequence[str]]
     port: int
     weights: Mapping[str, int]
-    first: str | None
     ttl: int
 
 

@@ -162,23 +162,26 @@ def test_a_new_version_rolls_without_a_failed_call(gateway, rack, load):
 def test_all_that_consul_keeps_secret_is_exchanged_without_a_failed_call(
     gateway, rack, tmp_path, mode
 ):
-    before = rack.rotation()
+    before, key = rack.rotation(), primary(rack)
     running = rack.running()
     running.save()
     result = Trial(gateway=running, folder=tmp_path).run("exchange", mode=mode)
     assert [call for call in result.calls if not call.ok] == []
     assert rack.rotation() == before + 1
-    until(
-        lambda: f"crossgate {before}: " not in managed(rack, "acl", "token", "list"),
-        seconds=120,
-        what="the tokens before are good no more",
-    )
+
+    def exchanged() -> bool:
+        said = managed(rack, "acl", "token", "list")
+        return f"crossgate {before + 1}: " in said and f"crossgate {before}: " not in said
+
+    until(exchanged, seconds=120, what="the tokens before are good no more")
+    until(lambda: primary(rack) not in ("", key), seconds=60, what="all use the new gossip key")
+
+
+def primary(rack: Rack) -> str:
+    """Return the key with which all agents encrypt; nothing while some use another."""
+    rows = [line.split() for line in managed(rack, "keyring", "-list-primary").splitlines()]
     everybody = f"[{len(HOSTS)}/{len(HOSTS)}]"
-    until(
-        lambda: managed(rack, "keyring", "-list-primary").count(everybody) == 1,
-        seconds=60,
-        what="all use the new key of gossip",
-    )
+    return next((row[0] for row in rows if row[1:] == [everybody]), "")
 
 
 def managed(rack: Rack, *words: str) -> str:

@@ -16,6 +16,7 @@ from crossgate import (
     Listener,
     NullCloud,
     RefusedError,
+    TerraformStack,
 )
 
 NAME = "api.example.org"
@@ -28,8 +29,9 @@ class Zone:
     name = "example.org"
     checkers = (CHECKER,)
 
-    def __init__(self, *refusals):
+    def __init__(self, scope, *refusals):
         self.led = []
+        self.scope = scope
         self._refusals = refusals
 
     def refusals(self, spec):
@@ -56,31 +58,31 @@ def edge(stack, clouds, api):
 
 
 def test_a_name_leads_to_the_entries_of_all_clouds(edge):
-    zone = Zone()
+    zone = Zone(edge)
     edge.dns(NAME, zone=zone)
     (spec,) = zone.led
     assert spec.entries == {"a": ("203.0.113.1",), "b": ("203.0.113.1",)}
-    assert (spec.port, spec.weights, spec.first, spec.ttl) == (9000, {"a": 1, "b": 1}, None, 30)
+    assert (spec.port, spec.weights, spec.ttl) == (9000, {"a": 1, "b": 1}, 30)
 
 
 def test_who_looks_is_let_in_on_the_port_that_is_looked_at(edge, clouds):
-    edge.dns(NAME, zone=Zone(), port=9001)
+    edge.dns(NAME, zone=Zone(edge), port=9001)
     for cloud in clouds:
         (entry,) = cloud.entries
         assert entry.allowed == [(CHECKER, 9001)]
 
 
 def test_what_is_said_reaches_the_zone(edge, clouds):
-    zone = Zone()
+    zone = Zone(edge)
     edge.dns(NAME, zone=zone, weights={clouds[0]: 0}, ttl=timedelta(minutes=1))
     edge.dns(f"b.{NAME}", zone=zone, first=clouds[1])
     assert zone.led[0].weights == {"a": 0, "b": 1}
     assert zone.led[0].ttl == 60
-    assert zone.led[1].first == "b"
+    assert zone.led[1].weights == {"a": 0, "b": 1}
 
 
 def test_the_zone_itself_may_be_the_name(edge):
-    zone = Zone()
+    zone = Zone(edge)
     edge.dns("example.org", zone=zone)
     assert zone.led[0].name == "example.org"
 
@@ -106,7 +108,7 @@ def test_the_zone_itself_may_be_the_name(edge):
     ids=str,
 )
 def test_fails_on_what_is_wrong_before_anything_is_let_in(edge, clouds, said, why):
-    given = {"name": NAME, "zone": Zone(), **said}
+    given = {"name": NAME, "zone": Zone(edge), **said}
     with pytest.raises(ConfigError, match=why):
         edge.dns(given.pop("name"), **given)
     assert [entry.allowed for cloud in clouds for entry in cloud.entries] == [[], []]
@@ -115,22 +117,33 @@ def test_fails_on_what_is_wrong_before_anything_is_let_in(edge, clouds, said, wh
 @pytest.mark.parametrize("weights", [(0, 0), (-1, 1)])
 def test_fails_on_weights_that_lead_nobody_anywhere(edge, clouds, weights):
     with pytest.raises(ConfigError, match="nobody would be led anywhere"):
-        edge.dns(NAME, zone=Zone(), weights=dict(zip(clouds, weights, strict=True)))
+        edge.dns(NAME, zone=Zone(edge), weights=dict(zip(clouds, weights, strict=True)))
 
 
 def test_fails_on_one_cloud_first_and_weights_at_once(edge, clouds):
     with pytest.raises(ConfigError, match="and no weights"):
-        edge.dns(NAME, zone=Zone(), first=clouds[0], weights={clouds[1]: 2})
+        edge.dns(NAME, zone=Zone(edge), first=clouds[0], weights={clouds[1]: 2})
 
 
 def test_the_same_name_twice_is_refused(edge):
-    edge.dns(NAME, zone=Zone())
+    edge.dns(NAME, zone=Zone(edge))
     with pytest.raises(ConfigError, match="taken"):
-        edge.dns(NAME, zone=Zone())
+        edge.dns(NAME, zone=Zone(edge))
+
+
+def test_names_that_differ_by_a_hyphen_and_a_dot_are_two(edge):
+    for name in ("api.v1.example.org", "api-v1.example.org"):
+        edge.dns(name, zone=Zone(edge))
+
+
+def test_a_zone_of_another_stack_is_refused(edge, app):
+    other = NullCloud(TerraformStack(app, "other"), "there")
+    with pytest.raises(ConfigError, match=r"the zone 'example\.org' belongs to another stack"):
+        edge.dns(NAME, zone=Zone(other))
 
 
 def test_what_a_zone_refuses_is_told_with_its_place(edge, clouds):
-    zone = Zone(RefusedError("it cannot", path="it"))
+    zone = Zone(edge, RefusedError("it cannot", path="it"))
     with pytest.raises(RefusedError, match=r"edge: dns\('api.example.org'\): it: it cannot"):
         edge.dns(NAME, zone=zone)
     assert zone.led == []

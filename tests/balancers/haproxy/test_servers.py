@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from crossgate.balancers.haproxy import programs
 from crossgate.balancers.haproxy.programs import haproxy_servers
-from crossgate.balancers.haproxy.programs.haproxy_servers import Configuration, Gone, Refused
+from crossgate.balancers.haproxy.programs.haproxy_servers import Configuration, Gone, Left, Refused
 from crossgate.model.listener import Listener
 from crossgate.model.route import Route
 from crossgate.model.service import Service
@@ -69,6 +70,17 @@ class Echo:
                 client.sendall(said)
 
 
+class Agent(Echo):
+    """An agent that says `ready up` to whoever asks."""
+
+    asked = 0
+
+    def _answer(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), client:
+            client.sendall(b"ready up 100%\n")
+            self.asked += 1
+
+
 @pytest.fixture
 def echoes() -> Iterator[list[Echo]]:
     with contextlib.ExitStack() as stack:
@@ -82,6 +94,8 @@ class Told:
         self.haproxy = haproxy
         self.asked = haproxy_servers.HAProxy(layout.socket)
         self.gone = Gone(self.asked, DRAIN)
+        self.place = f"api-{listener.port}"
+        self._left = f"{layout.live}.left"
         self._live = Path(layout.live)
         self._port = listener.port
 
@@ -92,8 +106,24 @@ class Told:
     def change(self, *servers: int, service: str = "api", **others: Sequence[int]) -> None:
         """Have it lead to these; as the script does, which then puts the file in place."""
         text = self.haproxy.text({service: servers, **others})
-        haproxy_servers.change(self.asked, self.live, Configuration.of(text))
+        self.order(text)
+        self.put(text)
+
+    def order(self, text: str) -> None:
+        """Have it lead to the servers of a file, which is not put in place."""
+        haproxy_servers.change(self.asked, Left(self._left), self.live, Configuration.of(text))
+
+    def put(self, text: str) -> None:
         self._live.write_text(text, encoding="utf-8")
+
+    def keep(self) -> list[str]:
+        """Have the other program look once."""
+        lock = f"{self._live}.lock"
+        Path(lock).touch()
+        return haproxy_servers.kept(self.asked, self.gone, self._left, str(self._live), lock)
+
+    def forget(self, now: float) -> None:
+        self.gone.forget(Left(self._left), self.live, now=now)
 
     def names(self) -> set[str]:
         return {name for backend, name in self.asked.servers() if backend.startswith("api")}
@@ -162,7 +192,7 @@ def test_a_server_that_goes_keeps_its_sessions_and_gets_nobody_new(told, echoes)
         going, staying = (first, second) if here == one.port else (second, first)
 
         gateway.change(two.port)
-        gateway.gone.forget(gateway.live, now=0)
+        gateway.forget(now=0)
 
         assert gateway.led_to() == {two.port}
         assert holds(going)
@@ -175,12 +205,12 @@ def test_it_is_forgotten_when_its_sessions_have_ended(told, echoes):
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(gateway.client()) for _ in range(2)]
         gateway.change(two.port)
-        gateway.gone.forget(gateway.live, now=0)
+        gateway.forget(now=0)
         assert f"port-{one.port}" in gateway.names()
         assert all(holds(client) for client, _ in clients)
 
     def forgotten() -> bool:
-        gateway.gone.forget(gateway.live, now=1)
+        gateway.forget(now=1)
         return gateway.names() == {f"port-{two.port}"}
 
     until(forgotten)
@@ -191,10 +221,10 @@ def test_a_session_has_its_time_and_no_more(told, echoes):
     gateway = told(one.port)
     with gateway.client() as (client, _):
         gateway.change(two.port)
-        gateway.gone.forget(gateway.live, now=0)
-        gateway.gone.forget(gateway.live, now=DRAIN)
+        gateway.forget(now=0)
+        gateway.forget(now=DRAIN)
         assert holds(client)
-        gateway.gone.forget(gateway.live, now=DRAIN + 1)
+        gateway.forget(now=DRAIN + 1)
         assert client.recv(1) == b""
 
 
@@ -203,7 +233,7 @@ def test_one_that_comes_back_is_led_to_again(told, echoes):
     gateway = told(one.port, two.port)
     with gateway.client() as (first, _), gateway.client() as (second, _):
         gateway.change(two.port)
-        gateway.gone.forget(gateway.live, now=0)
+        gateway.forget(now=0)
         gateway.change(one.port, two.port)
         assert gateway.led_to() == {one.port, two.port}
         assert holds(first)
@@ -240,14 +270,12 @@ def test_after_a_reload_the_same_servers_are_there_and_who_was_down_is_down(
     assert gateway.led_to() == {one.port, three.port}
 
 
-def test_what_was_said_to_a_process_that_ended_is_made_good(told, echoes, layout):
+def test_what_was_said_to_a_process_that_ended_is_made_good(told, echoes):
     one, two, _ = echoes
     gateway = told(one.port)
-    text = gateway.haproxy.text({"api": [two.port]})
-    Path(layout.live).write_text(text, encoding="utf-8")
+    gateway.put(gateway.haproxy.text({"api": [two.port]}))
 
-    haproxy_servers.change(gateway.asked, gateway.live, gateway.live)
-    gateway.gone.forget(gateway.live, now=0)
+    assert gateway.keep() == []
 
     assert gateway.led_to() == {two.port}
 
@@ -255,9 +283,81 @@ def test_what_was_said_to_a_process_that_ended_is_made_good(told, echoes, layout
 def test_who_drains_a_server_by_hand_is_let_be(told, echoes):
     one, two, _ = echoes
     gateway = told(one.port, two.port)
-    gateway.asked.tell(f"set server api-{gateway._port}/port-{one.port} state drain")
-    haproxy_servers.change(gateway.asked, gateway.live, gateway.live)
+    gateway.asked.tell(f"set server {gateway.place}/port-{one.port} state drain")
+    assert gateway.keep() == []
     assert gateway.led_to() == {two.port}
+
+
+def test_who_was_taken_out_in_vain_comes_back(told, echoes):
+    """The script may end between its orders and the file, or the reload after them fail."""
+    one, two, _ = echoes
+    gateway = told(one.port, two.port)
+    gateway.order(gateway.haproxy.text({"api": [two.port]}))
+    assert gateway.led_to() == {two.port}
+
+    assert gateway.keep() == []
+
+    assert gateway.led_to() == {one.port, two.port}
+    gateway.asked.tell(f"set server {gateway.place}/port-{one.port} state drain")
+    gateway.keep()
+    gateway.keep()
+    assert gateway.led_to() == {two.port}, "this was by hand"
+
+
+def test_who_comes_back_before_it_is_forgotten_is_led_to_again(told, echoes):
+    """A server may be held in maintenance until nothing uses it any more."""
+    one, two, _ = echoes
+    gateway = told(one.port, two.port)
+    gateway.change(two.port)
+    gateway.asked.tell(f"set server {gateway.place}/port-{one.port} state maint")
+    gateway.change(one.port, two.port)
+    assert gateway.led_to() == {one.port, two.port}
+
+
+def test_who_comes_back_with_other_words_wants_a_reload(told, echoes):
+    one, two, _ = echoes
+    gateway = told(one.port, two.port)
+    gateway.change(two.port)
+    text = gateway.haproxy.text({"api": [one.port, two.port]})
+    other = re.sub(rf"(port-{one.port} .*) fall 2", r"\1 fall 3", text)
+    with pytest.raises(Refused, match=f"port-{one.port} has changed"):
+        gateway.order(other)
+
+
+def test_what_is_wrong_with_one_server_keeps_no_other_from_being_forgotten(told, echoes):
+    one, two, _ = echoes
+    gateway = told(one.port, two.port)
+    gateway.change(two.port)
+    gateway.asked.ask(f"set server {gateway.place}/port-{two.port} addr 127.0.0.2")
+
+    assert gateway.keep() == [f"the server {gateway.place}/port-{two.port} has changed"]
+
+    assert gateway.names() == {f"port-{two.port}"}
+
+
+def test_without_haproxy_it_says_so_and_goes_on(told, echoes):
+    gateway = told(echoes[0].port)
+    gateway.haproxy.stop()
+    (said,) = gateway.keep()
+    assert "No such file" in said
+
+
+def test_an_agent_that_is_ready_brings_nobody_back_who_has_left(running, layout, echoes):
+    one, two, _ = echoes
+    with Agent() as agent:
+        service = Service(name="api", port=9190, command=["/usr/bin/api"], agent_port=agent.port)
+        listener = Listener(port=free_port(), to=service)
+        gateway = Told(running([listener], {"api": [one.port, two.port]}), layout, listener)
+        until(lambda: agent.asked > 2)
+
+        gateway.change(two.port)
+
+        with gateway.client():  # as somebody else on the machine, whom the agent speaks for
+            asked = agent.asked
+            until(lambda: agent.asked > asked + 2)
+            assert gateway.led_to() == {two.port}
+            gateway.change(one.port, two.port)
+            assert gateway.led_to() == {one.port, two.port}
 
 
 @pytest.mark.parametrize(
@@ -295,7 +395,7 @@ def test_more_than_servers_is_refused(told, echoes):
     gateway = told(echoes[0].port)
     other = gateway.haproxy.text({"api": [echoes[1].port]}).replace("retries 3", "retries 2")
     with pytest.raises(Refused, match="more than servers"):
-        haproxy_servers.change(gateway.asked, gateway.live, Configuration.of(other))
+        gateway.order(other)
 
 
 def test_who_is_back_does_not_drain_after_a_reload_for_more_than_servers(told, echoes):
@@ -304,8 +404,8 @@ def test_who_is_back_does_not_drain_after_a_reload_for_more_than_servers(told, e
     gateway.change(two.port)
     other = gateway.haproxy.text({"api": [one.port, two.port]}).replace("retries 3", "retries 2")
     with pytest.raises(Refused):
-        haproxy_servers.change(gateway.asked, gateway.live, Configuration.of(other))
-    assert not any(state.drained for state in gateway.asked.servers().values())
+        gateway.order(other)
+    assert not any(state.out for state in gateway.asked.servers().values())
 
 
 def test_another_address_under_the_same_name_is_refused(told, echoes):
@@ -313,7 +413,7 @@ def test_another_address_under_the_same_name_is_refused(told, echoes):
     gateway = told(one.port)
     other = gateway.haproxy.text({"api": [one.port]}).replace(f":{one.port} ", f":{two.port} ")
     with pytest.raises(Refused, match=f"port-{one.port} has changed"):
-        haproxy_servers.change(gateway.asked, gateway.live, Configuration.of(other))
+        gateway.order(other)
 
 
 def test_servers_that_a_cookie_leads_to_are_changed_by_a_reload(running, layout):
@@ -330,7 +430,7 @@ def test_of_several_services_only_those_of_the_one_change(running, layout):
     listener = Listener(port=free_port(), to=WEB, mode="http", routes=[routed])
     gateway = Told(running([listener], {"web": [20001], "api": [20001]}), layout, listener)
     gateway.change(20002, web=[20001])
-    gateway.gone.forget(gateway.live, now=0)
+    gateway.forget(now=0)
     assert gateway.names() == {"port-20002"}
     assert len(gateway.asked.servers()) == len(["own", "web", "api"])
 
@@ -342,7 +442,7 @@ def test_ten_thousand_changes_take_no_memory_and_no_process(told):
     before = 0
     for number in range(1, 10_001):
         gateway.change(*(20000 + (number + n) % 5000 for n in range(3)))
-        gateway.gone.forget(gateway.live, now=0)
+        gateway.forget(now=0)
         if number == 1000:  # it has what it needs for three servers and those that go
             before = memory(worker)
     assert gateway.haproxy.worker() == worker
@@ -396,7 +496,7 @@ def test_nothing_of_a_file_is_lost():
 
 def test_the_program_says_that_a_reload_is_needed_where_haproxy_does_not_answer(tmp_path):
     (tmp_path / "live").write_text(FILE, encoding="utf-8")
-    command = [sys.executable, PROGRAM, "change", tmp_path / "none.sock"]
+    command = [sys.executable, PROGRAM, "change", tmp_path / "none.sock", tmp_path / "left"]
     done = subprocess.run(
         [*command, tmp_path / "live", tmp_path / "live"],
         check=False, capture_output=True, text=True,

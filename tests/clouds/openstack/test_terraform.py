@@ -64,7 +64,6 @@ def whole(stack, **changes):
         entries={"nova": entry.addresses},
         port=9000,
         weights={"nova": 1},
-        first=None,
         ttl=30,
     )
     # A plan that needs no cloud looks nothing up.

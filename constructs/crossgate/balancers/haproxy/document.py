@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.listening import backend, limits, page_path
@@ -74,19 +75,24 @@ def haproxy_document(
         ),
         makes=(
             *(f"{layout.live}{end}" for end in ("", ".lock", ".new", ".previous")),
-            layout.states,
+            *(f"{layout.states}{end}" for end in ("", ".new", ".process")),
             layout.counts,
         ),
         units=(
             program_unit(
                 "haproxy-servers",
                 [
-                    *(PYTHON, layout.servers, "keep", layout.socket, layout.live),
+                    *(PYTHON, layout.servers, "keep", layout.socket, layout.left, layout.live),
                     *(f"{layout.live}.lock", str(whole_seconds(drain))),
                 ],
                 description="Sees that HAProxy leads to the servers of its file, and to no others",
                 # As root: so are HAProxy's socket and its file.
-                lines=("PrivateTmp=yes",),
+                lines=(
+                    "PrivateTmp=yes",
+                    # The folder is the script's too, which makes it when it comes first.
+                    f"RuntimeDirectory={PurePosixPath(layout.counts).name}",
+                    "RuntimeDirectoryPreserve=yes",
+                ),
             ),
         ),
     )
@@ -263,7 +269,7 @@ if ! haproxy -c -q -f "$live.new"; then
 fi
 
 if [ -e "$live" ] && systemctl --quiet is-active "$unit" &&
-    {PYTHON} {layout.servers} change {layout.socket} "$live" "$live.new"; then
+    {PYTHON} {layout.servers} change {layout.socket} {layout.left} "$live" "$live.new"; then
     mv -f "$live.new" "$live"
     count applied
     exit 0

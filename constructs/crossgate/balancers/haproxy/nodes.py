@@ -227,7 +227,7 @@ class HAProxyNodes(Construct):
             zone: where the name is: `aws.zone("example.org")`, which looks whether entries are
                 well, or `nova.zone("example.org")`.
             weights: how many of the clients each cloud gets, compared with the others; default: all
-                as many. 0: none.
+                as many. 0: none while the entry of another is well.
             first: the cloud that gets all clients while its entry is well; default: none does.
             port: the listener whose port tells whether an entry is well; default the first.
             ttl: for how long an answer may be kept, in whole seconds; default 30.

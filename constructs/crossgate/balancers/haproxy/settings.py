@@ -105,7 +105,8 @@ class Layout:
         figures_settings: the limits, what it is to tell, and to whom.
         seen: the program that tells Prometheus of the list and of old processes.
         seen_settings: where it looks, and whom it asks.
-        counts: how often `apply` did what, a file for each; gone with a reboot.
+        counts: how often `apply` did what, a file for each; gone with a reboot. Below /run.
+        left: which servers have left by its orders, in the same folder.
         states: which servers were fit when HAProxy was last reloaded.
         chroot: an empty directory in which HAProxy locks itself up; Debian's package makes it.
         master: the master process's own, for its old workers; Debian's unit makes it.
@@ -126,6 +127,7 @@ class Layout:
     seen: str = "/usr/local/lib/crossgate/haproxy_seen.py"
     seen_settings: str = "/etc/crossgate/haproxy-seen.json"
     counts: str = "/run/haproxy-apply"
+    left: str = "/run/haproxy-apply/left"
     states: str = "/var/lib/crossgate/haproxy.states"
     chroot: str = "/var/lib/haproxy"
     master: str = "/run/haproxy-master.sock"

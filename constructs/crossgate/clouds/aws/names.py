@@ -59,6 +59,7 @@ class Route53:
 
         """
         path = f"{path_of(cloud)}: zone({zone!r})"
+        self.scope = cloud
         self._cloud = cloud
         self.name = dns_name(zone, path)
         self._id = checked((str, type(None)), zone_id, argument="zone_id", path=path)
@@ -91,58 +92,31 @@ class Route53:
         return found
 
     def lead(self, scope: Construct, id: str, spec: NameSpec) -> None:
-        """Make the records, and a check of each address."""
+        """Make a record and a check for each address.
+
+        All records have weights, also where one cloud is to have all clients: records of two kinds
+        cannot stand side by side, and so none could take the other's place in one deploy.
+        """
         inner = Construct(scope, id)
         zone = self._id or self._found(inner)
-        checks = {
-            cloud: [
-                self._check(inner, spec, f"{cloud}-{number}", address)
-                for number, address in enumerate(addresses)
-            ]
-            for cloud, addresses in spec.entries.items()
-        }
-        if spec.first is not None:
-            self._by_turns(inner, spec, zone, checks)
-            return
         weights = _weights(spec)
         for cloud, addresses in spec.entries.items():
             for number, address in enumerate(addresses):
-                self._record(
+                which = f"{cloud}-{number}"
+                check = self._check(inner, spec, which, address)
+                Route53Record(
                     inner,
-                    spec,
-                    f"{cloud}-{number}",
-                    zone,
-                    [address],
-                    check=checks[cloud][number],
-                    weight=weights[cloud],
+                    f"record-{which}",
+                    zone_id=zone,
+                    name=spec.name,
+                    type="A",
+                    ttl=spec.ttl,
+                    records=[address],
+                    set_identifier=which,
+                    weighted_routing_policy={"weight": weights[cloud]},
+                    health_check_id=Route53HealthCheck.id.of(check),
+                    provider=self._cloud.provider,
                 )
-
-    def _by_turns(
-        self,
-        scope: Construct,
-        spec: NameSpec,
-        zone: str,
-        checks: dict[str, list[Route53HealthCheck]],
-    ) -> None:
-        """Lead everybody to the first cloud while one of its addresses is well, else to others."""
-        for which, clouds in (
-            ("PRIMARY", [cloud for cloud in spec.entries if cloud == spec.first]),
-            ("SECONDARY", [cloud for cloud in spec.entries if cloud != spec.first]),
-        ):
-            # Route 53 has one check for a record: this one is well while one of its parts is.
-            whole = Route53HealthCheck(
-                scope,
-                f"check-{which.lower()}",
-                type="CALCULATED",
-                child_health_threshold=1,
-                child_healthchecks=[
-                    Route53HealthCheck.id.of(one) for cloud in clouds for one in checks[cloud]
-                ],
-                tags={"Name": f"{spec.name} {which.lower()}"},
-                provider=self._cloud.provider,
-            )
-            addresses = [address for cloud in clouds for address in spec.entries[cloud]]
-            self._record(scope, spec, which.lower(), zone, addresses, check=whole, turn=which)
 
     def _found(self, scope: Construct) -> str:
         found = DataRoute53Zone(
@@ -163,33 +137,6 @@ class Route53:
             failure_threshold=_FAILURES,
             regions=list(_REGIONS),
             tags={"Name": f"{spec.name} {which}"},
-            provider=self._cloud.provider,
-        )
-
-    def _record(
-        self,
-        scope: Construct,
-        spec: NameSpec,
-        which: str,
-        zone: str,
-        addresses: Sequence[str],
-        *,
-        check: Route53HealthCheck,
-        weight: int | None = None,
-        turn: str | None = None,
-    ) -> None:
-        Route53Record(
-            scope,
-            f"record-{which}",
-            zone_id=zone,
-            name=spec.name,
-            type="A",
-            ttl=spec.ttl,
-            records=list(addresses),
-            set_identifier=which,
-            weighted_routing_policy=None if weight is None else {"weight": weight},
-            failover_routing_policy=None if turn is None else {"type": turn},
-            health_check_id=Route53HealthCheck.id.of(check),
             provider=self._cloud.provider,
         )
 

@@ -40,6 +40,7 @@ class Designate:
 
         """
         path = f"{path_of(cloud)}: zone({zone!r})"
+        self.scope = cloud
         self._cloud = cloud
         self.name = dns_name(zone, path)
         self._id = checked((str, type(None)), zone_id, argument="zone_id", path=path)
@@ -56,13 +57,13 @@ class Designate:
                     do="if the cloud has it: designate=True in the profile",
                 )
             )
-        if spec.first is not None or len(set(spec.weights.values())) > 1:
+        if len(set(spec.weights.values())) > 1:
             found.append(
                 RefusedError(
                     "Designate answers with all addresses, and prefers none",
                     path=spec.name,
-                    got="first=" if spec.first is not None else "weights=",
-                    do="leave it out, or have the name in a zone of AWS",
+                    got=dict(spec.weights),
+                    do="leave weights= and first= out, or have the name in a zone of AWS",
                 )
             )
         return found

@@ -43,7 +43,7 @@ WATCH = "/usr/local/lib/crossgate/consul_watch.py"
 _Settings = dict[str, object]
 _LEAVE = "/usr/local/lib/crossgate/leave"
 # In maintenance a service leaves the balancers' lists. It takes them up to a second to notice
-# (consul-template's `wait`) and some more to reload.
+# (consul-template's `wait`) and some more to tell HAProxy.
 _LEAVE_TEXT = """\
 #!/bin/sh
 # Takes this machine out of the balancers' lists; then what is in hand has some time to end.

@@ -94,10 +94,12 @@ def tell(message: str, *descriptors: int) -> None:
 
 def save(api: str, state: Path) -> None:
     """Write down what HAProxy says of its servers, and which process it is."""
+    # What was said before an earlier reload must not come true again.
+    state.write_text(_EMPTY)
+    _before(state).write_bytes(_process(api))
     said = _asked(api, b"show servers state\n")
     if not said.startswith(_EMPTY.encode()):
         raise SystemExit(f"no states of servers: {said[:80]!r}")
-    _before(state).write_bytes(_process(api))
     draft = state.with_name(f"{state.name}.new")
     draft.write_bytes(said)
     draft.replace(state)

@@ -1,13 +1,14 @@
 """Changes the servers of a running HAProxy, so that machines come and go without a reload.
 
-    haproxy_servers.py change SOCKET LIVE NEW            have HAProxy lead to the servers of NEW
-    haproxy_servers.py keep SOCKET LIVE LOCK SECONDS     see that it leads to those of LIVE
+    haproxy_servers.py change SOCKET LEFT LIVE NEW            lead to the servers of NEW
+    haproxy_servers.py keep SOCKET LEFT LIVE LOCK SECONDS     see that it leads to those of LIVE
 
 `change` ends with 3 where NEW differs from LIVE, with which HAProxy runs, in more than servers, or
 where HAProxy refuses: then it must be reloaded. A server that is no more in the file gets nobody
 new and keeps the sessions that it has; `keep` takes it out of HAProxy when these have ended, or
 ends them when they have had their time. It makes good, too, what was said to a process that was
-about to end.
+about to end. In the file LEFT stands who has left by these orders: what somebody drains by hand
+stays as it is.
 
 A server that comes so is without `tcp-ut`, which neither 2.6 nor 2.8 takes ("option is not accepted
 for dynamic server"). It is for the sessions of old processes, which check nothing any more.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import json
 import re
 import socket
 import sys
@@ -26,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Key = tuple[str, str]
     """A backend, and a server in it."""
@@ -36,7 +38,10 @@ _LOOK_SECONDS = 5.0
 _RELOAD = 3
 _SECTION = re.compile(r"^(?=\S)", re.MULTILINE)
 _BACKEND = re.compile(r"backend (\S+)\n")
-_DRAINED = 0x08  # SRV_ADMF_FDRAIN; see `srv_admin_state` in HAProxy's management guide
+_COLUMNS = 19
+_KEPT_OUT, _DRAINED = 0x01, 0x08
+"""Of `srv_admin_state` in HAProxy's management guide: in maintenance, and draining, by order."""
+
 _FIXED = {"cookie", "default-server"}
 """Words that begin a line of a backend whose servers nobody changes: a client that a cookie leads
 to one that drains is still led there, and what a default says HAProxy does not hear."""
@@ -86,12 +91,12 @@ class State:
 
     Attributes:
         place: its address and port.
-        drained: whether nobody new is led to it, by order.
+        out: whether nobody new is led to it, by order.
 
     """
 
     place: str
-    drained: bool
+    out: bool
 
 
 class HAProxy:
@@ -117,9 +122,11 @@ class HAProxy:
         """Return all that it leads to."""
         rows = [line.split() for line in self.ask("show servers state").splitlines()]
         return {
-            (row[1], row[3]): State(f"{row[4]}:{row[18]}", bool(int(row[6]) & _DRAINED))
+            (row[1], row[3]): State(
+                f"{row[4]}:{row[18]}", bool(int(row[6]) & (_KEPT_OUT | _DRAINED))
+            )
             for row in rows
-            if row[0].isdigit() and row[1:]
+            if len(row) >= _COLUMNS and row[0].isdigit()
         }
 
     def sessions(self) -> dict[Key, int]:
@@ -128,10 +135,41 @@ class HAProxy:
         return {
             (row["pxname"], row["svname"]): int(row["scur"] or 0) + int(row["qcur"] or 0)
             for row in rows
+            if {"pxname", "svname", "scur", "qcur"} <= row.keys()
         }
 
 
-def change(haproxy: HAProxy, live: Configuration, new: Configuration) -> None:
+class Left:
+    """Who has left by our orders, with the words of its line: written down before it is ordered."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        try:
+            said = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            said = []
+        self.words: dict[Key, list[str]] = {(one[0], one[1]): one[2] for one in said}
+
+    def add(self, key: Key, words: Sequence[str]) -> None:
+        """Note one."""
+        if words or key not in self.words:
+            self.words[key] = list(words)
+            self._write()
+
+    def drop(self, keys: Iterable[Key]) -> None:
+        """Forget some."""
+        if gone := self.words.keys() & set(keys):
+            self.words = {key: self.words[key] for key in self.words if key not in gone}
+            self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".new")
+        draft.write_text(json.dumps([[*key, words] for key, words in self.words.items()]))
+        draft.replace(self._path)
+
+
+def change(haproxy: HAProxy, left: Left, live: Configuration, new: Configuration) -> None:
     """Have HAProxy lead to the servers of `new`.
 
     Raises:
@@ -139,20 +177,24 @@ def change(haproxy: HAProxy, live: Configuration, new: Configuration) -> None:
 
     """
     there = haproxy.servers()
-    # Those that are back. First: a reload would carry it over that they drain.
-    for key in (new.servers.keys() - live.servers.keys()) & there.keys():
-        if there[key].drained:
-            haproxy.tell(f"set server {'/'.join(key)} state ready")
+    # Those that are back. First: a reload would carry it over that they are out.
+    for key in ((new.servers.keys() - live.servers.keys()) | left.words.keys()) & there.keys():
+        if key in new.servers and there[key].out:
+            _enable(haproxy, key, new.servers[key])
     if live.else_ != new.else_:
         raise Refused("more than servers has changed")
     for key, words in new.servers.items():
-        if live.servers.get(key, words) != words or (key in there and there[key].place != words[0]):
+        known = live.servers.get(key) or left.words.get(key) or words
+        if list(known) != list(words) or (key in there and there[key].place != words[0]):
             raise Refused(f"the server {'/'.join(key)} has changed")
     for key in new.servers.keys() - there.keys():
         _add(haproxy, "/".join(key), new.servers[key])
     for key in there.keys() - new.servers.keys():
-        if key[0] in new.backends and not there[key].drained:
-            haproxy.tell(f"set server {'/'.join(key)} state drain")
+        if key[0] in new.backends and not there[key].out:
+            left.add(key, live.servers.get(key, ()))
+            # An agent that says "ready" would have it led to again.
+            name = "/".join(key)
+            haproxy.tell(f"disable agent {name}; set server {name} state drain")
 
 
 def _add(haproxy: HAProxy, name: str, words: Sequence[str]) -> None:
@@ -166,6 +208,12 @@ def _add(haproxy: HAProxy, name: str, words: Sequence[str]) -> None:
     haproxy.tell("; ".join([*orders, f"set server {name} state ready"]), "New server registered.")
 
 
+def _enable(haproxy: HAProxy, key: Key, words: Sequence[str]) -> None:
+    name = "/".join(key)
+    agent = f"enable agent {name}; " if "agent-check" in words else ""
+    haproxy.tell(f"{agent}set server {name} state ready")
+
+
 class Gone:
     """Servers that are no more in the file."""
 
@@ -174,34 +222,34 @@ class Gone:
         self._seconds = seconds
         self._since: dict[Key, float] = {}
 
-    def forget(self, live: Configuration, now: float) -> None:
+    def forget(self, left: Left, live: Configuration, now: float) -> None:
         """Take those out of HAProxy that have no session, and end the sessions that are too old."""
-        gone = {
-            key
-            for key in self._haproxy.servers().keys() - live.servers.keys()
-            if key[0] in live.backends
-        }
+        there = self._haproxy.servers()
+        gone = {key for key in there.keys() - live.servers.keys() if key[0] in live.backends}
         self._since = {key: self._since.get(key, now) for key in gone}
         sessions = self._haproxy.sessions() if gone else {}
         for key in sorted(gone):
             name = "/".join(key)
-            if sessions.get(key, 0) == 0:
+            if sessions.get(key) == 0:
                 # Connections that wait to be used again may hold it for some seconds more.
                 self._haproxy.ask(f"set server {name} state maint; del server {name}")
             elif now - self._since[key] > self._seconds:
                 self._haproxy.ask(f"shutdown sessions server {name}")
+        # Who is back has been told so, and this process heard it.
+        heard = {key for key in live.servers.keys() & there.keys() if not there[key].out}
+        left.drop(heard | {key for key in left.words if key not in there})
 
 
 def _read(path: str) -> Configuration:
     return Configuration.of(Path(path).read_text(encoding="utf-8"))
 
 
-def main(what: str, socket_path: str, live: str, *rest: str) -> None:
+def main(what: str, socket_path: str, left: str, live: str, *rest: str) -> None:
     """Do what the command line says."""
     haproxy = HAProxy(socket_path)
     if what == "change":
         try:
-            change(haproxy, _read(live), _read(rest[0]))
+            change(haproxy, Left(left), _read(live), _read(rest[0]))
         except (OSError, Refused) as error:
             sys.stdout.write(f"haproxy-servers: a reload, for {error}\n")
             sys.exit(_RELOAD)
@@ -210,23 +258,28 @@ def main(what: str, socket_path: str, live: str, *rest: str) -> None:
     gone, trouble = Gone(haproxy, float(seconds)), ""
     while True:
         time.sleep(_LOOK_SECONDS)
-        with Path(lock).open("a", encoding="utf-8") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            before, trouble = trouble, _kept(haproxy, gone, live)
+        before, trouble = trouble, "; ".join(kept(haproxy, gone, left, live, lock))
         if trouble and trouble != before:
             sys.stdout.write(f"haproxy-servers: {trouble}\n")
             sys.stdout.flush()
 
 
-def _kept(haproxy: HAProxy, gone: Gone, live: str) -> str:
-    """Keep the servers once; return what is wrong, or nothing."""
+def kept(haproxy: HAProxy, gone: Gone, left: str, live: str, lock: str) -> list[str]:
+    """Keep the servers once; return what is wrong."""
+    found = []
     try:
-        wanted = _read(live)
-        change(haproxy, wanted, wanted)
-        gone.forget(wanted, time.monotonic())
-    except (OSError, Refused) as error:
-        return str(error)
-    return ""
+        # For reading: the unit may write nothing there.
+        with Path(lock).open(encoding="utf-8") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            wanted, known = _read(live), Left(left)
+            try:
+                change(haproxy, known, wanted, wanted)
+            except Refused as error:
+                found.append(str(error))
+            gone.forget(known, wanted, time.monotonic())
+    except OSError as error:
+        found.append(str(error))
+    return found
 
 
 if __name__ == "__main__":
