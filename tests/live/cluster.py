@@ -9,6 +9,7 @@ from crossgate.boot.document import Document, File, Unit
 from crossgate.boot.program import PYTHON
 from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN, Gossip, Tokens
 from crossgate.discovery.consul.agent import WATCH, client_document, server_document, watch_document
+from crossgate.discovery.consul.settings import Versions
 from crossgate.model.service import Service
 from crossgate.model.text import Text
 from crossgate.specs import Addresses
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from tests.live.machine import Network
 
 COUNT = 3
+THIS, NEXT = "1.20.0", "1.21.0"
 VOTES_SECONDS = 120
 """A leader that is elected just then looks at who has joined once a minute (Consul's
 ReconcileInterval); then the server must be stable for ten seconds."""
 
+_PROGRAMS = {THIS: "consul", NEXT: "consul-next"}
 _SERVES = 'import socketserver as s; s.TCPServer(("", 9190), s.BaseRequestHandler).serve_forever()'
 
 
@@ -41,7 +44,7 @@ class Generation:
         trusted: the authorities that they trust, PEM.
         certificate: that of servers.
         key: its private key.
-        consul: the program of the toolbox that they run.
+        consul: the version that they run: the usual one, or the next.
 
     """
 
@@ -50,7 +53,7 @@ class Generation:
     trusted: TextLike
     certificate: TextLike
     key: TextLike
-    consul: str = "consul"
+    consul: str = THIS
 
 
 class Cluster:
@@ -98,6 +101,7 @@ class Cluster:
             certificate=made.certificate,
             key=made.key,
             tokens=made.tokens,
+            versions=Versions(consul=made.consul),
         )
         return self._machine(f"consul-{number}", self._servers[number], document, made)
 
@@ -113,6 +117,7 @@ class Cluster:
             tokens=made.tokens,
             join=self._join,
             services=[service],
+            versions=Versions(consul=made.consul),
         )
         own = Document(
             label=name,
@@ -134,7 +139,7 @@ class Cluster:
             name,
             address,
             Document.merge(document, watch_document()),
-            programs={"/usr/bin/consul": toolbox.program(born.consul)},
+            programs={"/usr/bin/consul": toolbox.program(_PROGRAMS[born.consul])},
             known=self._known,
         )
         self.machines[name] = self._stack.enter_context(made)

@@ -12,7 +12,7 @@ import pytest
 from crossgate.discovery.consul.acl import Gossip
 from crossgate.model.text import Reference
 from tests.discovery.consul.authority import AUTHORITY, CERTIFICATE, PRIVATE, TOKENS, known
-from tests.live.cluster import COUNT, VOTES_SECONDS, Cluster, Generation
+from tests.live.cluster import COUNT, NEXT, THIS, VOTES_SECONDS, Cluster, Generation
 from tests.live.machine import until
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ BEFORE = Generation(
     certificate=CERTIFICATE,
     key=PRIVATE,
 )
-NEXT = replace(BEFORE, consul="consul-next")
+AFTER = replace(BEFORE, consul=NEXT)
 KNOWN = {**known("here"), KEY: base64.b64encode(bytes(range(32))).decode()}
 SMALL = 30
 """Seconds for what needs no election."""
@@ -59,10 +59,10 @@ def versions(cluster: Cluster) -> dict[str, str]:
 
 
 def test_an_agent_that_is_newer_than_the_servers_waits_for_them(cluster):
-    cluster.service("web", 92, NEXT)
+    cluster.service("web", 92, AFTER)
     until(
         lambda: (
-            "has an older Consul than 1.21.0: servers come first" in cluster.lacks("web-1", "web")
+            f"has an older Consul than {NEXT}: servers come first" in cluster.lacks("web-1", "web")
         ),
         seconds=SMALL,
         what="the machine says what it waits for",
@@ -72,17 +72,17 @@ def test_an_agent_that_is_newer_than_the_servers_waits_for_them(cluster):
 
 def test_servers_are_replaced_one_by_one_and_keep_what_was_written(cluster):
     for number in range(COUNT):
-        cluster.server(number, NEXT)
+        cluster.server(number, AFTER)
         name = f"consul-{number}"
         until(lambda n=name: cluster.ready(n), seconds=VOTES_SECONDS, what=f"{name} votes")
         assert cluster.ready("api-1", "api")
     assert cluster.consul("kv", "get", "kept") == "yes\n"
-    servers = {f"consul-{number}": "1.21.0" for number in range(COUNT)}
-    assert versions(cluster) == {**servers, "api-1": "1.20.0", "web-1": "1.21.0"}
+    servers = {f"consul-{number}": NEXT for number in range(COUNT)}
+    assert versions(cluster) == {**servers, "api-1": THIS, "web-1": NEXT}
 
 
 def test_who_waited_is_ready_then_and_the_others_may_follow(cluster):
     until(lambda: cluster.ready("web-1", "web"), seconds=SMALL, what="it waits no more")
-    cluster.service("api", 91, NEXT)
+    cluster.service("api", 91, AFTER)
     until(lambda: cluster.ready("api-1", "api"), seconds=SMALL, what="its service passes")
-    assert set(versions(cluster).values()) == {"1.21.0"}
+    assert set(versions(cluster).values()) == {NEXT}

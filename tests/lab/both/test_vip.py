@@ -80,12 +80,14 @@ def test_clients_and_the_balancers_themselves_are_let_in(cloud, entry):
     assert rules == {("tcp", 9000, "198.51.100.0/24"), ("vrrp", None, group)}
 
 
-def test_each_machine_knows_the_address_and_all_who_share_it(cloud, entry):
+def test_each_machine_knows_the_address_and_all_who_share_it(plane, cloud, entry):
     inside = entry.fixed_ips[0]["ip_address"]
     own = " ".join(port.fixed_ips[0]["ip_address"] for port in sorted(nodes(cloud), key=name_of))
-    for server in cloud.compute.servers():
-        held = cloud.compute.get_server(server.id).user_data
-        text = gzip.decompress(base64.b64decode(held)).decode()
+    operator = plane.project.operate().compute
+    servers = [operator.get_server(server.id) for server in cloud.compute.servers()]
+    assert len(servers) == 2
+    for server in servers:
+        text = gzip.decompress(base64.b64decode(server.user_data)).decode()
         assert f"for machine in {own}; do" in text
         assert f"{inside}/32" in text
 
