@@ -141,7 +141,8 @@ class Rack:
 
     def rotation(self) -> int:
         """Return how often all that Consul keeps secret has been exchanged, and one."""
-        said = self.machine(HOSTS[0]).run("cat", f"{CONFIG_DIRECTORY}/agent.json", check=False)
+        path = f"{CONFIG_DIRECTORY}/agent.json"
+        said = self.machine(HOSTS[0]).run("sh", "-c", f"test ! -e {path} || cat {path}")
         return int(json.loads(said)["node_meta"][NUMBER]) if said else 1
 
     def running(self) -> Running:
