@@ -13,6 +13,7 @@ import yaml
 
 from crossgate.cli import following
 from crossgate.cli.app import run
+from crossgate.clouds.aws.names import Route53
 from crossgate.discovery.consul.programs.consul_tokens import Secret
 
 if TYPE_CHECKING:
@@ -381,6 +382,8 @@ def test_the_balancers_hear_the_allowed_clients_and_the_health_checks(deployed):
     assert ingress(deployed, EDGE) == {
         ("tcp", 9000, 9000, "198.51.100.0/24"),
         ("tcp", 8405, 8405, "10.20.0.0/16"),
+        # Who looks whether the name leads to something.
+        *(("tcp", 9000, 9000, str(checker)) for checker in Route53.checkers),
     }
 
 
