@@ -90,6 +90,16 @@ def lead(
     zone.lead(scope, own, spec)
 
 
+def no_zones(cloud: Construct, name: str) -> RefusedError:
+    """Return why a cloud that has no DNS has not the zone of a name."""
+    return RefusedError(
+        "has no zones of DNS",
+        path=path_of(cloud),
+        got=name,
+        do="have the name in a zone of another cloud",
+    )
+
+
 def _weights(
     weights: Mapping[Cloud, int] | None, first: Cloud | None, clouds: Sequence[Cloud], path: str
 ) -> dict[str, int]:
@@ -126,7 +136,7 @@ def _nameless(entries: Mapping[Cloud, Entry]) -> list[RefusedError]:
         RefusedError(
             f"the entry of {cloud.name} has a name in place of addresses, and no record has both",
             path=cloud.name,
-            do="say the public subnets, network=ExistingVpc(...): then its addresses are fixed",
+            do="say the public subnets of its network, so that its addresses are fixed",
         )
         for cloud, entry in entries.items()
         if entry.named

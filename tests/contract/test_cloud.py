@@ -307,7 +307,7 @@ def test_a_zone_has_its_name_or_is_refused(cloud):
         refused.append(error)
     for error in refused:
         assert "has no zones of DNS" in str(error)
-        assert "aws.zone" in str(error)
+        assert "do:   have the name in a zone of another cloud" in str(error)
 
 
 def test_a_zone_that_is_no_name_of_dns_is_never_made(cloud):

@@ -76,7 +76,7 @@ class Route53:
                         path=spec.name,
                         got=", ".join(inside),
                         want="addresses that the internet reaches",
-                        do="lead a name of a zone of your own there, as OpenStack has them",
+                        do="have another name for that cloud, in a zone that looks at nothing",
                     )
                 )
         heaviest = max(_weights(spec).values(), default=0)

@@ -23,6 +23,7 @@ from crossgate.model.net import ipv4_network
 from crossgate.model.rollout import InstanceRefresh
 from crossgate.model.termination import Termination
 from crossgate.model.units import whole_seconds
+from crossgate.names import no_zones
 from crossgate.policy.name_taken_once import Names
 from crossgate.specs import EntrySpec, GroupSpec, MachinesSpec, ScalingSpec, Spec
 from crossgate.terraform.engine import Construct, claim, id_of, path_of
@@ -222,12 +223,7 @@ class InHouse(Construct):
             RefusedError: always.
 
         """
-        raise RefusedError(
-            "has no zones of DNS",
-            path=path_of(self),
-            got=name if zone_id is None else zone_id,
-            do="have the name in a zone of another cloud: aws.zone(...) or nova.zone(...)",
-        )
+        raise no_zones(self, zone_id or name)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> InHouseEntry:
         """Make the address that the balancers share, or name their own."""

@@ -10,6 +10,7 @@ from crossgate.errors import ConfigError, RefusedError
 from crossgate.model import net
 from crossgate.model.net import ipv4_network
 from crossgate.model.text import Text
+from crossgate.names import no_zones
 from crossgate.specs import (
     Addresses,
     EntrySpec,
@@ -19,7 +20,7 @@ from crossgate.specs import (
     ScalingSpec,
     Spec,
 )
-from crossgate.terraform.engine import Construct, claim, id_of, path_of
+from crossgate.terraform.engine import Construct, claim, id_of
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -179,12 +180,7 @@ class NullCloud(Construct):
             RefusedError: always.
 
         """
-        raise RefusedError(
-            "has no zones of DNS",
-            path=path_of(self),
-            got=name if zone_id is None else zone_id,
-            do="have the name in a zone of another cloud: aws.zone(...) or nova.zone(...)",
-        )
+        raise no_zones(self, zone_id or name)
 
     def entry(self, scope: Construct, id: str, spec: EntrySpec) -> NullEntry:
         """Remember the spec; return an entry at a documentation address."""

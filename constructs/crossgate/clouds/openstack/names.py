@@ -63,7 +63,7 @@ class Designate:
                     "Designate answers with all addresses, and prefers none",
                     path=spec.name,
                     got=dict(spec.weights),
-                    do="leave weights= and first= out, or have the name in a zone of AWS",
+                    do="leave weights= and first= out, or take a zone that looks at entries",
                 )
             )
         return found
