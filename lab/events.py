@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossgate.discovery.consul.acl import MANAGEMENT_TOKEN
+from crossgate.discovery.consul.settings import DATA_DIRECTORY
+from crossgate.discovery.consul.snapshots import RESTORE
 from lab import faults
 from lab.rack import VERSIONS, Rack
 from tools.toolbox import ToolError
@@ -234,6 +237,33 @@ def _services_gone(gateway: Running, site: Site) -> Effect:
     )
 
 
+def _servers_restored(gateway: Running, site: Site) -> Effect:
+    """Take all that the Consul servers hold away, and bring it back from a snapshot.
+
+    Raises ToolError when what was written before is missing then, or nobody leads.
+    """
+    machines = [gateway.machine(name) for name in site.servers]
+    managed = ("env", f"CONSUL_HTTP_TOKEN_FILE={MANAGEMENT_TOKEN}", "consul", "kv")
+    machines[0].run(*managed, "put", "lab/kept", "yes")
+    for machine in machines:
+        machine.run("systemctl", "start", "crossgate-snapshot.service")
+    for machine in machines:
+        machine.run("systemctl", "stop", "consul.service")
+    for machine in machines:
+        machine.run("find", DATA_DIRECTORY, "-mindepth", "1", "-delete")
+    for machine in machines:
+        machine.run("systemctl", "start", "--no-block", "consul.service")
+    last = time.monotonic() + _VOTES_SECONDS
+    while gateway.leader(site) is None and time.monotonic() < last:
+        time.sleep(_LOOK_SECONDS)
+    machines[0].run(RESTORE, "--yes")
+    if (said := machines[0].run(*managed, "get", "lab/kept", check=False)) != "yes\n":
+        raise ToolError(
+            f"{site.name} has lost what was written before: {said}", do="see python -m lab status."
+        )
+    return Effect()
+
+
 def _balancer_killed(gateway: Running, site: Site) -> Effect:
     name = _balancer(gateway, site)
     _signal(gateway.machine(name), "KILL", "haproxy.service", whom="all")
@@ -269,6 +299,7 @@ FAULTS: Mapping[str, Fault] = {
     "leader-replaced": Fault(act=_leader_replaced, hold=2.0, modes=["new"], hosts=False),
     "agent-killed": Fault(act=_agent_killed),
     "servers-gone": Fault(act=_servers_gone, hold=60.0),
+    "servers-restored": Fault(act=_servers_restored, hold=5.0, modes=["new"], hosts=True),
     "balancer-killed": Fault(act=_balancer_killed),
     "balancer-vanishes": Fault(act=_balancer_vanishes, hold=6.0, timeout=2.0, hosts=True),
     "rolling-change": Fault(act=_rolling_change, hold=2.0, hosts=True),

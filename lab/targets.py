@@ -87,6 +87,10 @@ TARGETS: Mapping[str, Target] = {
         Target(key="agent-killed", event="Consul agent on a balancer killed"),
         Target(key="servers-gone", event="all Consul servers of a cloud gone for a minute"),
         Target(
+            key="servers-restored",
+            event="all Consul servers lost, restored from a snapshot",
+        ),
+        Target(
             key="balancer-killed",
             event="balancer process killed",
             allowed=Allowed.IN_FLIGHT,

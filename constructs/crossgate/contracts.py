@@ -185,8 +185,13 @@ class Discovery(Protocol):
     def joins(self, cloud: Cloud) -> Sequence[Join]:
         """How a machine of `cloud` finds it."""
 
-    def agent(self, cloud: Cloud, services: Sequence[Service]) -> Document:
-        """Return what makes a machine a member that announces `services` with their checks."""
+    def agent(
+        self, cloud: Cloud, services: Sequence[Service], *, balancer: str | None = None
+    ) -> Document:
+        """Return what makes a machine a member that announces `services` with their checks.
+
+        `balancer` is what the balancers are called of which it is one.
+        """
 
     def keep(self, cloud: Cloud, file: WatchedFile) -> Document:
         """Return what keeps a balancer's file true on a machine that already has the agent."""

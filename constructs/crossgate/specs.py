@@ -255,6 +255,22 @@ class ServerLines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FellowLines:
+    """One line for each balancer of the same name in the same cloud, in such a file.
+
+    Attributes:
+        balancer: the name, as `Discovery.agent` was told it.
+        own: the line of the machine itself, with `{name}`; "" for none.
+        others: the line of each other one, with `{name}` and `{address}`; "" for none.
+
+    """
+
+    balancer: str
+    own: str = ""
+    others: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchedFile:
     """A balancer's configuration file that discovery keeps true while machines come and go.
 
@@ -269,7 +285,7 @@ class WatchedFile:
     """
 
     path: str
-    pieces: Sequence[Text | ServerLines]
+    pieces: Sequence[Text | ServerLines | FellowLines]
     apply: str
     owner: str = "root:root"
     mode: int = 0o640

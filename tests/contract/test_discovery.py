@@ -18,7 +18,7 @@ from crossgate import (
     SynthesisError,
 )
 from crossgate.model.text import Text
-from crossgate.specs import GroupSpec, ServerLines, WatchedFile
+from crossgate.specs import FellowLines, GroupSpec, ServerLines, WatchedFile
 
 
 @pytest.fixture
@@ -73,6 +73,33 @@ def test_a_watched_file_is_kept_where_it_was_asked_for(discovery, here, api):
         ),
     )
     assert "/var/lib/x.cfg" in str([Text.of(f.text).sample() for _, f in kept.written()])
+
+
+def test_a_member_says_of_which_balancers_it_is_one(discovery, here):
+    def text(**said):
+        document = discovery.agent(here, [], **said)
+        return str([Text.of(f.text).sample() for _, f in document.written()])
+
+    assert "test-edge-of-ours" in text(balancer="test-edge-of-ours")
+    assert text() == text(balancer=None)
+
+
+def test_a_watched_file_may_ask_for_a_line_of_each_balancer(discovery, here):
+    kept = discovery.keep(
+        here,
+        WatchedFile(
+            path="/var/lib/x.cfg",
+            pieces=[
+                FellowLines(balancer="edge", own="me {name}\n", others="they {name} {address}\n")
+            ],
+            apply="/bin/true",
+        ),
+    )
+    text = str([Text.of(f.text).sample() for _, f in kept.written()])
+    assert "me " in text
+    assert "they " in text
+    assert "{name}" not in text
+    assert "{address}" not in text
 
 
 def test_nobody_else_may_have_its_ports(discovery, stack, here):

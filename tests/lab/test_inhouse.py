@@ -184,6 +184,13 @@ def primary(rack: Rack) -> str:
     return next((row[0] for row in rows if row[1:] == [everybody]), "")
 
 
+def test_consul_is_restored_from_a_snapshot_without_a_failed_call(gateway, rack, tmp_path):
+    running = rack.running()
+    running.save()
+    result = Trial(gateway=running, folder=tmp_path).run("servers-restored")
+    assert [call for call in result.calls if not call.ok] == []
+
+
 def managed(rack: Rack, *words: str) -> str:
     """Return what Consul says to who may do anything."""
     token = f"CONSUL_HTTP_TOKEN_FILE={MANAGEMENT_TOKEN}"

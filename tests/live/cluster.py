@@ -31,7 +31,15 @@ VOTES_SECONDS = 120
 ReconcileInterval); then the server must be stable for ten seconds."""
 
 _PROGRAMS = {THIS: "consul", NEXT: "consul-next"}
-_SERVES = 'import socketserver as s; s.TCPServer(("", 9190), s.BaseRequestHandler).serve_forever()'
+_SERVES = """\
+import socket, socketserver
+
+class Name(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(socket.gethostname().encode())
+
+socketserver.ThreadingTCPServer(("", 9190), Name).serve_forever()
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +113,16 @@ class Cluster:
         )
         return self._machine(f"consul-{number}", self._servers[number], document, made)
 
-    def service(self, name: str, last: int, born: Generation | None = None) -> Machine:
-        """Boot a machine that runs a service, in the place of the one that has its name."""
+    def service(
+        self, name: str, last: int, born: Generation | None = None, *, number: int = 1
+    ) -> Machine:
+        """Boot a machine that runs a service, in the place of the one that has its name.
+
+        Who connects is told the machine's name.
+        """
         made = born or self._born
         service = Service(name=name, port=9190, protocol="tcp", command=["/usr/bin/python3"])
-        serves = f"[Service]\nExecStart={PYTHON} -c '{_SERVES}'\n"
+        serves = f"[Service]\nExecStart={PYTHON} /etc/{name}.py\n"
         client = client_document(
             datacenter="here",
             gossip=made.gossip,
@@ -121,11 +134,24 @@ class Cluster:
         )
         own = Document(
             label=name,
-            files=[File(f"/etc/{name}", name)],
+            files=[File(f"/etc/{name}.py", _SERVES)],
             units=[Unit(f"{name}.service", f"{serves}[Install]\nWantedBy=multi-user.target\n")],
         )
         document = Document.merge(client, own)
-        return self._machine(f"{name}-1", f"10.71.0.{last}", document, made)
+        return self._machine(f"{name}-{number}", f"10.71.0.{last}", document, made)
+
+    def balancer(self, name: str, last: int, fellows: str, own: Document) -> Machine:
+        """Boot one of the balancers that are called `fellows`, in the place of that of its name."""
+        client = client_document(
+            datacenter="here",
+            gossip=self._born.gossip,
+            authority=self._born.trusted,
+            tokens=self._born.tokens,
+            join=self._join,
+            balancer=fellows,
+            versions=Versions(consul=self._born.consul),
+        )
+        return self._machine(name, f"10.71.0.{last}", Document.merge(client, own), self._born)
 
     def _machine(self, name: str, address: str, document: Document, born: Generation) -> Machine:
         if before := self.machines.get(name):
@@ -139,7 +165,10 @@ class Cluster:
             name,
             address,
             Document.merge(document, watch_document()),
-            programs={"/usr/bin/consul": toolbox.program(_PROGRAMS[born.consul])},
+            programs={
+                "/usr/bin/consul": toolbox.program(_PROGRAMS[born.consul]),
+                "/usr/bin/consul-template": toolbox.program("consul-template"),
+            },
             known=self._known,
         )
         self.machines[name] = self._stack.enter_context(made)

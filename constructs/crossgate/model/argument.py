@@ -98,6 +98,23 @@ def checked_role(method: str, given: _T, *, argument: str, path: str, like: str)
     return given
 
 
+def checked_rotation(given: int, path: str) -> int:
+    """Return how often something has been exchanged, and one.
+
+    Raises:
+        ConfigError: it is no such count.
+
+    """
+    if checked(int, given, argument="rotation", path=path) < 1:
+        raise ConfigError(
+            "rotation counts from 1",
+            path=path,
+            got=given,
+            want="1 at first, and a number more each time that keys are exchanged",
+        )
+    return given
+
+
 def checked_tags(given: Mapping[str, str] | None, path: str) -> dict[str, str]:
     """Return tags as a dictionary of one's own.
 

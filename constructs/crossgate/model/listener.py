@@ -19,7 +19,7 @@ from crossgate.model.units import Duration
 from crossgate.model.value import Many, value
 
 # Of what an HTTP listener may say beside `mode`.
-_HTTP_ONLY = ("routes", "request", "keep_alive", "maintenance", "redirect_to", "sticky")
+_HTTP_ONLY = ("routes", "request", "keep_alive", "maintenance", "redirect_to")
 # Of what nothing comes where every request is sent elsewhere.
 _LEADING = ("routes", "release", "maintenance", "tls", "sticky")
 _Number = Annotated[int, pydantic.Field(ge=1, le=1_000_000)]
@@ -52,10 +52,12 @@ class ListenerFields:
             (`mode="http"`); default one minute.
         maintenance: the page, in HTML, that is shown with status 503 while no machine of a service
             works (`mode="http"`); at most 12 KiB. Default: HAProxy's own.
-        sticky: whether a client that keeps cookies comes back to the machine that it met first, at
-            every balancer of every cloud that leads there, for as long as that machine works
-            (`mode="http"`). It waits for that one where the service has `max_connections`. Default
-            False: each request goes to the machine with the fewest.
+        sticky: whether a client comes back to the machine that it met first, for as long as that
+            works. In `mode="http"` it is one that keeps cookies, at every balancer of every cloud
+            that leads there; otherwise it is known by its address for half an hour, at every
+            balancer of the cloud. It waits for its machine where the service has
+            `max_connections`. Default False: each request, or connection, goes to the machine with
+            the fewest.
         redirect_to: the port of another listener, with `tls`, that every request is sent to: by
             status 308, with its own name, path and method (`mode="http"`). Then this one leads to
             no machine. Default None.
@@ -181,7 +183,12 @@ class Listener(ListenerFields):
     def parts_sources(self) -> bool:
         """Whether it matters from which address a client comes."""
         by_client = self.release is not None and self.release.by == "client"
-        return by_client or self.counts_sources
+        return by_client or self.counts_sources or self.remembers_sources
+
+    @property
+    def remembers_sources(self) -> bool:
+        """Whether it leads each address where it was led before."""
+        return self.sticky and self.mode == "tcp"
 
     @property
     def counts_sources(self) -> bool:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -19,6 +20,7 @@ from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.document import pages_document
 from crossgate.balancers.haproxy.settings import Layout, Ports
 from crossgate.model.text import Text
+from crossgate.specs import FellowLines
 from lab.daemon import free_port
 from tools import toolbox
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from crossgate import Construct
+    from crossgate.balancers.haproxy.peers import Peers
     from crossgate.balancers.haproxy.spill import Elsewhere
     from crossgate.model.listener import Listener
     from crossgate.model.text import Reference
@@ -72,12 +75,30 @@ def layout(tmp_path: Path) -> Layout:
     return layout_in(tmp_path)
 
 
-def rendered(file: WatchedFile, servers: Mapping[str, Sequence[int]]) -> str:
-    """Return the file as discovery would write it, with servers on these ports by service."""
+def rendered(
+    file: WatchedFile,
+    servers: Mapping[str, Sequence[int]],
+    own: str = "",
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Return the file as discovery would write it.
+
+    Args:
+        file: with places for what discovery knows.
+        servers: the ports of servers, by service.
+        own: the name of the balancer itself.
+        others: the addresses of the other balancers, by name.
+
+    """
     shown = []
     for piece in file.pieces:
         if isinstance(piece, Text):
             shown.append(str(piece))
+        elif isinstance(piece, FellowLines):
+            shown.append(piece.own.format(name=own))
+            shown += [
+                piece.others.format(name=name, address=address) for name, address in others.items()
+            ]
         else:
             shown += [
                 piece.line.format(name=f"port-{port}", address="127.0.0.1", port=port)
@@ -127,6 +148,7 @@ class HAProxy:
         *,
         address: str = "*",
         elsewhere: Elsewhere | None = None,
+        fellows: tuple[Peers, str, Mapping[str, str]] | None = None,
     ) -> None:
         write_pages(listeners, layout)
         self._program = program
@@ -143,12 +165,15 @@ class HAProxy:
             ),
             cookie_key="keyOfTheTests",
             elsewhere=elsewhere,
+            fellows=fellows[0] if fellows else None,
         )
+        self._fellows = fellows[1:] if fellows else ()
         self._servers = servers
 
     def text(self, servers: Mapping[str, Sequence[int]]) -> str:
         """Return its file with servers on these ports by service."""
-        return rendered(self._file, servers).replace("bind *:", f"bind {self._address}:")
+        text = rendered(self._file, servers, *self._fellows)
+        return text.replace("bind *:", f"bind {self._address}:")
 
     def __enter__(self) -> Self:
         config = Path(self._layout.live)

@@ -26,7 +26,7 @@ from crossgate import (
     TcpCheck,
     Tls,
 )
-from crossgate.balancers.haproxy import spill
+from crossgate.balancers.haproxy import mutual
 from crossgate.balancers.haproxy.config import configuration
 from crossgate.balancers.haproxy.spill import Elsewhere
 from crossgate.model.text import Text
@@ -89,7 +89,7 @@ class World:
     ) -> None:
         self._program, self._folder, self._listener = program, folder, listener
         self._keys, self._scope = keys, scope
-        self._names = {**{name: spill.host(name) for name in ADDRESSES}, **names}
+        self._names = {**{name: mutual.host(name) for name in ADDRESSES}, **names}
         self._stack = ExitStack()
         self.port = listener.port
         self._asked = free_port()
@@ -108,7 +108,7 @@ class World:
             for name in ADDRESSES:
                 self._start(name)
             # Balancers that have not the names of theirs do not believe each other.
-            strange = self._names != {name: spill.host(name) for name in ADDRESSES}
+            strange = self._names != {name: mutual.host(name) for name in ADDRESSES}
             self._wait(self._machines, "DOWN" if strange else "UP", own=not strange)
             self._stack = self._stack.pop_all()
         return self
@@ -201,7 +201,7 @@ def write(authority: trustme.CA, name: str, layout: Layout) -> None:
     made = authority.issue_cert(name, common_name=name)
     chain = "".join(pem.bytes().decode() for pem in made.cert_chain_pems)
     key = made.private_key_pem.bytes().decode()
-    for file in spill.files(authority.cert_pem.bytes().decode(), chain, key, layout):
+    for file in mutual.files(authority.cert_pem.bytes().decode(), chain, key, layout):
         Path(file.path).write_text(Text.of(file.text).sample(), encoding="utf-8")
 
 
@@ -221,7 +221,7 @@ def asked_by_hand(
         socket.create_connection(place, timeout=5) as plain,
         contextlib.suppress(OSError),
         context.wrap_socket(
-            plain, server_hostname=spill.host("here"), session=session
+            plain, server_hostname=mutual.host("here"), session=session
         ) as connection,
     ):
         connection.settimeout(1)
@@ -253,7 +253,7 @@ def world(stack, program: Path, tmp_path: Path) -> Iterator[Callable[..., World]
 def test_haproxy_accepts_the_file_without_a_warning(
     program: Path, layout: Layout, rendered: Callable, tmp_path: Path, mode: str
 ) -> None:
-    write(trustme.CA(), spill.host("here"), layout)
+    write(trustme.CA(), mutual.host("here"), layout)
     said = (
         {"routes": [Route(path="/shop", to=SHOP)], "release": Release(to=NEXT, share=0.1)}
         if mode == "http"
@@ -276,7 +276,7 @@ def test_haproxy_accepts_the_file_without_a_warning(
 def test_a_name_that_nobody_knows_today_does_not_keep_haproxy_from_starting(
     program: Path, layout: Layout, rendered: Callable, tmp_path: Path
 ) -> None:
-    write(trustme.CA(), spill.host("here"), layout)
+    write(trustme.CA(), mutual.host("here"), layout)
     elsewhere = Elsewhere(entries={"there": ["entry.invalid"]}, offset=OFFSET, asked=8409)
     file = configuration([Listener(port=9000, to=API)], layout=layout, elsewhere=elsewhere)
     config = tmp_path / "haproxy.cfg"
@@ -378,7 +378,7 @@ def test_only_balancers_of_other_clouds_come_by_their_port(world, kind, who) -> 
     context = ssl.create_default_context(cafile=made.authority_file)
     if who != "nobody":
         by = trustme.CA() if who == "forged" else made.authority
-        host = spill.host("there" if who == "forged" else who)
+        host = mutual.host("there" if who == "forged" else who)
         by.issue_cert(host, common_name=host).configure_cert(context)
     answer = asked_by_hand(made, context, path)
     assert (f"here/{name}" in answer) is (who == "there")
@@ -404,7 +404,7 @@ def test_a_session_of_another_listener_does_not_open_that_port(world, tmp_path) 
 @pytest.mark.live
 @pytest.mark.root
 def test_a_certificate_that_the_other_side_refuses_is_no_way_there(world) -> None:
-    made = world(names={"here": spill.host("there")})
+    made = world(names={"here": mutual.host("there")})
     backend = f"elsewhere_api-{made.port}"
     assert made.balancers["here"].backends()[backend][0] == "DOWN"
 

@@ -184,10 +184,6 @@ def test_without_a_sticky_listener_there_is_none(stack) -> None:
     ("make", "says"),
     [
         (
-            lambda: Listener(port=80, to=WEB, sticky=True),
-            "Listener(80): says sticky, which only HTTP has",
-        ),
-        (
             lambda: Listener(
                 port=80, mode="http", to=WEB, sticky=True, release=Release(to=SHOP, share=0.1)
             ),

@@ -14,7 +14,7 @@ from crossgate.discovery.consul.template import LEFT, RIGHT, keep_document, temp
 from crossgate.errors import ConfigError
 from crossgate.model.service import Service
 from crossgate.model.text import Quoted, Reference, Text
-from crossgate.specs import ServerLines, WatchedFile
+from crossgate.specs import FellowLines, ServerLines, WatchedFile
 from tests.discovery.consul import programs
 from tests.discovery.consul.programs import Consul, running_consul
 from tools import toolbox
@@ -41,7 +41,9 @@ def files(file: WatchedFile = FILE) -> dict[str, str]:
     }
 
 
-def rendered(folder: Path, pieces: list[Text | ServerLines], address: str = "127.0.0.1:9") -> str:
+def rendered(
+    folder: Path, pieces: list[Text | ServerLines | FellowLines], address: str = "127.0.0.1:9"
+) -> str:
     """Return what the real consul-template makes of `pieces`."""
     text = template(pieces).sample()
     return programs.rendered(folder, text, address, left=LEFT, right=RIGHT)
@@ -164,3 +166,45 @@ def test_names_differ_and_are_ones_that_haproxy_takes(consul: Consul, tmp_path: 
     assert names[0] == "api-a-1_api"
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for name in names)
     assert sum(name.startswith("api-a-1_api-2-x_") for name in names) == 2
+
+
+@pytest.fixture
+def balancers(consul: Consul) -> Iterator[Consul]:
+    """Return the Consul, with nodes that say what they are, or nothing."""
+    nodes = {"one": {"balancer": "edge"}, "two": {"balancer": "edge"}, "x": {"balancer": "other"}}
+    for number, (name, meta) in enumerate({**nodes, "plain": {}}.items()):
+        node = {"Node": name, "Address": f"10.0.0.{number}", "NodeMeta": meta}
+        consul.put("/v1/catalog/register", node)
+    yield consul
+    for name in (*nodes, "plain"):
+        consul.put("/v1/catalog/deregister", {"Node": name})
+
+
+@pytest.mark.live
+def test_balancers_of_a_name_stand_for_each_other_and_the_machine_for_itself(
+    balancers: Consul, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSUL_NODE", "one")
+    pieces: list[Text | ServerLines | FellowLines] = [
+        FellowLines(balancer="edge", own="localpeer {name}\n"),
+        Text.of("peers\n"),
+        FellowLines(balancer="edge", own="server {name}\n", others="server {name} {address}:1\n"),
+        FellowLines(balancer="none", others="server {name}\n"),
+        Text.of("end\n"),
+    ]
+    assert rendered(tmp_path, pieces, balancers.address).splitlines() == [
+        "localpeer one",
+        "peers",
+        "server one",
+        "server two 10.0.0.1:1",
+        "end",
+    ]
+
+
+@pytest.mark.live
+def test_a_balancer_whose_agent_has_left_still_stands_for_itself(
+    balancers: Consul, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSUL_NODE", "away")
+    said = rendered(tmp_path, [FellowLines(balancer="edge", own="{name}\n")], balancers.address)
+    assert said == "away\n"

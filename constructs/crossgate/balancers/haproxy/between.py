@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossgate.balancers.haproxy import spill
-from crossgate.balancers.haproxy.settings import BETWEEN_PORT, SpillOver
+from crossgate.balancers.haproxy import mutual
+from crossgate.balancers.haproxy.peers import Peers
+from crossgate.balancers.haproxy.settings import BETWEEN_PORT, PEERS_PORT, SpillOver
 from crossgate.balancers.haproxy.spill import Elsewhere
 from crossgate.errors import ConfigError
 from crossgate.model.argument import checked
@@ -29,12 +30,14 @@ class Between:
 
     Attributes:
         ports: where they come, beside the listeners.
+        remember: whether those of one cloud tell each other where clients were led.
 
     """
 
     def __init__(
         self,
         spill_over: SpillOver | None,
+        rotation: int,
         clouds: Sequence[Cloud],
         listeners: Sequence[Listener],
         taken: Collection[int],
@@ -44,6 +47,7 @@ class Between:
 
         Args:
             spill_over: what was asked for; None: nothing, as where there is no other cloud.
+            rotation: how often their certificates have been exchanged, and one.
             clouds: where the balancers are.
             listeners: what they listen for.
             taken: ports that the balancers themselves have.
@@ -58,6 +62,8 @@ class Between:
         if len(clouds) == 1:
             asked = None
         self._asked = asked
+        self._rotation = rotation
+        self.remember = any(listener.remembers_sources for listener in listeners)
         self.ports: Sequence[int] = ()
         self._files: Mapping[Cloud, Sequence[File]] = {}
         if asked is None:
@@ -77,29 +83,33 @@ class Between:
             name: what all of them are called.
 
         """
-        if self._asked is None:
+        if self._asked is None and not self.remember:
             return
         # No cloud has an underscore in its name, and so none the same id.
         by = authority(
-            scope, "balancers_authority", name=f"{name} balancers", number=self._asked.rotation
+            scope, "balancers_authority", name=f"{name} balancers", number=self._rotation
         )
         made = {}
         for cloud, place in places.items():
-            host = spill.host(cloud.name)
+            host = mutual.host(cloud.name)
             own = signed(
                 place,
-                numbered("certificate", self._asked.rotation),
+                numbered("certificate", self._rotation),
                 by=by.signs,
                 name=host,
                 dns_names=[host],
                 ip_addresses=[],
             )
-            made[cloud] = spill.files(by.trusted, own.certificate, own.key)
+            made[cloud] = mutual.files(by.trusted, own.certificate, own.key)
         self._files = made
 
     def files(self, cloud: Cloud) -> Sequence[File]:
         """Return the files with the certificates of a cloud's balancers."""
         return self._files.get(cloud, ())
+
+    def peers(self, cloud: Cloud, name: str) -> Peers | None:
+        """Return the balancers of a cloud as they know each other."""
+        return Peers(name=name, cloud=cloud.name, port=PEERS_PORT) if self.remember else None
 
     def elsewhere(self, cloud: Cloud, entries: Mapping[Cloud, Entry]) -> Elsewhere | None:
         """Return the other clouds as the balancers of one know them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crossgate.balancers.haproxy import spill, tls
+from crossgate.balancers.haproxy import peers, spill, tls
 from crossgate.balancers.haproxy.lines import section, time
 from crossgate.balancers.haproxy.listening import backend, limits, sections
 from crossgate.balancers.haproxy.settings import (
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
+    from crossgate.balancers.haproxy.peers import Peers
     from crossgate.balancers.haproxy.spill import Elsewhere
     from crossgate.model.listener import Listener
     from crossgate.model.text import TextLike
-    from crossgate.specs import ServerLines
+    from crossgate.specs import FellowLines, ServerLines
 
 _OWN_DESCRIPTORS = 256
 """For listeners, checks, the runtime API and its own needs."""
@@ -49,6 +50,7 @@ def configuration(
     seen: Seen = _SEEN,
     cookie_key: TextLike | None = None,
     elsewhere: Elsewhere | None = None,
+    fellows: Peers | None = None,
 ) -> WatchedFile:
     """Return the configuration as a file that discovery keeps true.
 
@@ -70,15 +72,20 @@ def configuration(
             the same at all balancers. Default None, where no listener is sticky.
         elsewhere: the other clouds, where clients of a service are led while none of its machines
             works here; default None: nowhere.
+        fellows: the balancers of this cloud; needed where a listener remembers sources.
 
     Raises:
         ConfigError: a duration that HAProxy cannot hold.
 
     """
-    pieces: list[Text | ServerLines] = [
+    pieces: list[Text | ServerLines | FellowLines] = [
         _global(
-            max_connections, drain, layout, tls.defaults(listeners, lent=elsewhere is not None)
+            max_connections,
+            drain,
+            layout,
+            tls.defaults(listeners, met=elsewhere is not None, told=fellows is not None),
         ),
+        *([] if fellows is None else [peers.own(fellows), *peers.section_of(fellows, layout)]),
         # Before those that hold for all that does not name its own.
         *([] if elsewhere is None else [spill.defaults(layout, elsewhere)]),
         _defaults(timing),
@@ -91,6 +98,10 @@ def configuration(
     if elsewhere is not None:
         led = [backend(one, service) for one in listeners for service in spill.services(one)]
         pieces.append(spill.asked(elsewhere, led, layout))
+    if fellows is not None:
+        remembered = [one for one in listeners if one.remembers_sources]
+        led = [backend(one, service) for one in remembered for service in one.services]
+        pieces.append(peers.tables(led))
     most = limits(listeners, balancers)
     for listener in listeners:
         logged = _sessions(seen, ports.log)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _PROGRAMS = "crossgate.balancers.haproxy.programs"
 
-DROP_IN = "/etc/systemd/system/haproxy.service.d/crossgate.conf"
+_DROP_INS = "/etc/systemd/system/haproxy.service.d"
+DROP_IN = f"{_DROP_INS}/crossgate.conf"
 """What is said about Debian's own unit."""
 
 _FIGURES_SECONDS = 5
@@ -94,6 +95,19 @@ def haproxy_document(
                     "RuntimeDirectoryPreserve=yes",
                 ),
             ),
+        ),
+    )
+
+
+def peers_document(*, layout: Layout = LAYOUT) -> Document:
+    """Return what balancers need besides that tell each other where clients were led."""
+    waits = f"[Service]\nExecStartPre=-{PYTHON} {layout.peers} {layout.live}\n"
+    return Document(
+        label="haproxy-peers",
+        packages=("python3",),
+        files=(
+            program(layout.peers, _PROGRAMS, "haproxy_peers"),
+            File(f"{_DROP_INS}/crossgate-peers.conf", waits),
         ),
     )
 

@@ -6,7 +6,7 @@ import hashlib
 from math import ceil
 from typing import TYPE_CHECKING
 
-from crossgate.balancers.haproxy import spill, tls
+from crossgate.balancers.haproxy import peers, spill, tls
 from crossgate.balancers.haproxy.checks import check_lines
 from crossgate.balancers.haproxy.lines import section, time
 from crossgate.model.text import Text
@@ -94,7 +94,7 @@ def sections(
     if not listener.services:
         yield front
     for service in listener.services:
-        yield front + _backend(listener, service)
+        yield front + _backend(listener, service, spills=spills)
         yield _servers(listener, service, timing, most.get(backend(listener, service)))
         front = Text.of("")
 
@@ -126,7 +126,7 @@ def _lent(listener: Listener, elsewhere: Elsewhere, layout: Layout, logged: Sequ
     """
     http = listener.mode == "http"
     return section(
-        f"frontend lent_{listener.port}",
+        f"frontend {_lent_name(listener)}",
         *(["mode http"] if http else []),
         *_bound(elsewhere.port(listener), spill.bound(listener, layout)),
         *_told(listener, logged),
@@ -135,6 +135,10 @@ def _lent(listener: Listener, elsewhere: Elsewhere, layout: Layout, logged: Sequ
         *_routes(listener, spills=False),
         f"default_backend {backend(listener, listener.to)}",
     )
+
+
+def _lent_name(listener: Listener) -> str:
+    return f"lent_{listener.port}"
 
 
 def _as_told(listener: Listener, layout: Layout) -> Iterator[str]:
@@ -243,20 +247,23 @@ def _route(listener: Listener, route: Route, number: int, *, spills: bool) -> It
     yield f"use_backend {name} if {when}"
 
 
-def _backend(listener: Listener, service: Service) -> Text:
+def _backend(listener: Listener, service: Service, *, spills: bool) -> Text:
     idle = time(listener.idle, f"Listener({listener.port}): idle")
     return section(
         f"backend {backend(listener, service)}",
         *(["mode http"] if listener.mode == "http" else []),
         f"timeout server {idle}",
         f"timeout tunnel {idle}",
-        *_sticky(listener, service),
+        *_sticky(listener, service, spills=spills),
         *_waiting(listener, service),
         *check_lines(service),
     )
 
 
-def _sticky(listener: Listener, service: Service) -> Sequence[str]:
+def _sticky(listener: Listener, service: Service, *, spills: bool) -> Sequence[str]:
+    if listener.remembers_sources:
+        lent = _lent_name(listener) if spills else None
+        return (peers.remembered(backend(listener, service), lent),)
     if not listener.sticky:
         return ()
     # What it holds is worked out from the machine's address, so no balancer needs to be told of it.

@@ -13,11 +13,13 @@ from crossgate.balancers.haproxy.document import (
     figures_document,
     haproxy_document,
     pages_document,
+    peers_document,
     seen_document,
 )
 from crossgate.balancers.haproxy.settings import (
     HEALTH_PATH,
     HEALTH_PORT,
+    PEERS_PORT,
     PROXIED_HEALTH_PORT,
     STATS_PORT,
     Seen,
@@ -27,7 +29,13 @@ from crossgate.boot.document import Document
 from crossgate.boot.metrics import LOOPBACK_METRICS_PORT, METRICS_USER, metrics_document
 from crossgate.connections import Connections
 from crossgate.errors import ConfigError
-from crossgate.model.argument import checked, checked_many, checked_role, checked_tags
+from crossgate.model.argument import (
+    checked,
+    checked_many,
+    checked_role,
+    checked_rotation,
+    checked_tags,
+)
 from crossgate.model.listener import Listener
 from crossgate.model.machine import Machine
 from crossgate.model.names import TTL
@@ -72,6 +80,7 @@ class HAProxyNodes(Construct):
         rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
         seen: Seen = _DEFAULT_SEEN,
         spill_over: SpillOver | None = _DEFAULT_SPILL_OVER,
+        rotation: int = 1,
         boot: Sequence[Document] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -89,6 +98,9 @@ class HAProxyNodes(Construct):
             seen: what can be seen of them; default: figures, a page of statistics and logs.
             spill_over: whether clients are led to the other clouds while no machine of a service
                 works in one; default: they are, where there are others. None: they are not.
+            rotation: of the certificates by which balancers know each other, and of their
+                authority; default 1. A number more exchanges them, in one deploy and without an
+                outage: docs/spill-over.md.
             boot: further parts of the boot document.
             tags: put on everything that the cloud can tag.
 
@@ -107,13 +119,21 @@ class HAProxyNodes(Construct):
             like='a discovery such as ConsulServers(stack, "consul", clouds=[...])',
         )
         checked(Seen, seen, argument="seen", path=path)
-        taken = {*_RESERVED_PORTS, *discovery.taken_ports}
         listeners = checked_many(Listener, listeners, argument="listeners", path=path)
         proxied = [listener.port for listener in listeners if listener.accept_proxy]
         health_ports = [HEALTH_PORT, *([PROXIED_HEALTH_PORT] if proxied else [])]
-        taken.update(health_ports)
+        remember = any(listener.remembers_sources for listener in listeners)
+        own = (*_RESERVED_PORTS, *health_ports, *([PEERS_PORT] if remember else []))
+        taken = {*own, *discovery.taken_ports}
         self.listeners = _checked_listeners(listeners, taken, path)
-        self._between = Between(spill_over, self.clouds, self.listeners, taken, path)
+        self._between = Between(
+            spill_over,
+            checked_rotation(rotation, path),
+            self.clouds,
+            self.listeners,
+            taken,
+            path,
+        )
         boot = checked_many(Document, boot, argument="boot", path=path)
         marks = checked_tags(tags, path)
         counts = by_cloud(count, self.clouds, kind=int, default=2, argument="count", path=path)
@@ -141,13 +161,16 @@ class HAProxyNodes(Construct):
         name = name_of(scope, id)
 
         super().__init__(scope, id)
+        self._name = name
         # What further parts of the boot document listen on is not known here.
         shown = seen.metrics or seen.page
-        deaf = {LOOPBACK_METRICS_PORT} if shown else {LOOPBACK_METRICS_PORT, STATS_PORT}
+        deaf = {LOOPBACK_METRICS_PORT, *([] if shown else [STATS_PORT])}
         ports = (*(listener.port for listener in self.listeners), *self._between.ports)
         answers = None if boot else taken - deaf | set(ports)
         self.connections = Connections(
-            path, admin_ports=(STATS_PORT, *health_ports, *self._between.ports), answers=answers
+            path,
+            admin_ports=(STATS_PORT, PEERS_PORT, *health_ports, *self._between.ports),
+            answers=answers,
         )
         children = {cloud: Construct(self, cloud.name) for cloud in self.clouds}
         worn: dict[Cloud, Sequence[Firewall]] = {}
@@ -204,6 +227,12 @@ class HAProxyNodes(Construct):
                 value=list(entry.addresses),
                 description=f"Where clients of {path} connect in {cloud.name}",
             )
+        self._let_in(discovery)
+
+    def _let_in(self, discovery: Discovery) -> None:
+        if self._between.remember:
+            why = "balancers tell each other where clients were led"
+            self.connections.allow_from(self, port=PEERS_PORT, why=why)
         for listener in self.listeners:
             for service in listener.services:
                 discovery.balances(service, self.connections)
@@ -264,7 +293,10 @@ class HAProxyNodes(Construct):
         yield haproxy_document(
             stats_password=random_login(scope, "stats", of=login) if shown else None
         )
-        yield discovery.agent(cloud, ())
+        fellows = self._between.peers(cloud, self._name)
+        yield discovery.agent(cloud, (), balancer=self._name if fellows else None)
+        if fellows:
+            yield peers_document()
         secrets = [*tls.files(scope, self.listeners), *self._between.files(cloud)]
         file = configuration(
             self.listeners,
@@ -275,6 +307,7 @@ class HAProxyNodes(Construct):
             seen=seen,
             cookie_key=cookie_key,
             elsewhere=self._between.elsewhere(cloud, self.entries),
+            fellows=fellows,
         )
         yield discovery.keep(cloud, tls.marked(scope, file, secrets))
         yield from self._figures(cloud, discovery, balancers)
@@ -289,7 +322,7 @@ class HAProxyNodes(Construct):
 
         One for all: a client may come by another cloud the next time.
         """
-        sticky = any(listener.sticky for listener in self.listeners)
+        sticky = any(one.sticky and not one.remembers_sources for one in self.listeners)
         return random_password(self, "sticky") if sticky else None
 
     def _figures(self, cloud: Cloud, discovery: Discovery, balancers: int) -> list[Document]:

@@ -26,6 +26,8 @@ class Plan:
         seen: what can be seen of them; default: figures, a page of statistics and logs.
         spill_over: whether clients are led to the other clouds while no machine of a service works
             in one; default: they are, where there are others. Null: they are not.
+        rotation: of the certificates by which balancers know each other; default 1. A number more
+            exchanges them.
 
     """
 
@@ -34,6 +36,7 @@ class Plan:
     machine: Machine = Machine(cpu=2, memory=4)
     seen: Seen = Seen()
     spill_over: SpillOver | None = SpillOver()
+    rotation: int = 1
 
     def build(
         self,
@@ -56,5 +59,6 @@ class Plan:
             machine=self.machine,
             seen=self.seen,
             spill_over=self.spill_over,
+            rotation=self.rotation,
             tags=tags,
         )

@@ -23,6 +23,9 @@ PROXIED_HEALTH_PORT = 8408
 HEALTH_PATH = "/healthz"
 """What an entry asks for; answered with 200 while HAProxy serves its listeners."""
 
+PEERS_PORT = 8410
+"""Where balancers of a cloud tell each other where clients were led."""
+
 BETWEEN_PORT = 8409
 """Where balancers of other clouds ask which services have machines here, if there are others."""
 
@@ -57,13 +60,10 @@ class SpillOver:
 
     Attributes:
         offset: what is added to a listener's port for that one; default 10,000: 19000 for 9000.
-        rotation: of the balancers' certificates and of their authority; default 1. A number more
-            exchanges them, in one deploy and without an outage: docs/spill-over.md.
 
     """
 
     offset: Annotated[int, pydantic.Field(ge=1, le=65534)] = 10_000
-    rotation: Annotated[int, pydantic.Field(ge=1)] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,7 @@ class Layout:
         pages: how the names of pages begin that are shown when no machine works.
         tls: how the names of files begin that hold certificates and keys, for root only.
         process: the program that carries sockets and servers' states over to the next process.
+        peers: the program that waits until other balancers have heard of this one.
         servers: the program that changes the servers of the process that runs.
         figures: the program that looks at all processes: keeps servers to their limits, and tells
             the cluster how many connections each service has.
@@ -121,6 +122,7 @@ class Layout:
     pages: str = "/etc/haproxy/maintenance"
     tls: str = "/etc/haproxy/tls"
     process: str = "/usr/local/lib/crossgate/haproxy_process.py"
+    peers: str = "/usr/local/lib/crossgate/haproxy_peers.py"
     servers: str = "/usr/local/lib/crossgate/haproxy_servers.py"
     figures: str = "/usr/local/lib/crossgate/haproxy_figures.py"
     figures_settings: str = "/etc/crossgate/haproxy-figures.json"

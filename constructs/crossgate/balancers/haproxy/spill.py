@@ -15,13 +15,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy.lines import section, time
-from crossgate.balancers.haproxy.settings import LAYOUT, Layout
-from crossgate.boot.document import File
+from crossgate.balancers.haproxy.mutual import host, secured
 from crossgate.model.text import Text, TextLike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from crossgate.balancers.haproxy.settings import Layout
     from crossgate.model.listener import Listener
     from crossgate.model.service import Service
 
@@ -55,11 +55,6 @@ class Elsewhere:
         return listener.port + self.offset
 
 
-def host(cloud: str) -> str:
-    """Return the name in the certificate of a cloud's balancers."""
-    return f"{cloud}.balancers.crossgate"
-
-
 def spare(backend: str) -> str:
     """Return the name of the backend that leads to other clouds in a backend's place.
 
@@ -82,7 +77,7 @@ def services(listener: Listener) -> Sequence[Service]:
 
 def bound(listener: Listener, layout: Layout) -> str:
     """Return what stands behind the address where the balancers of other clouds come."""
-    words = [_accepts(layout)]
+    words = [secured(layout)]
     if listener.mode == "http":
         words.append("alpn h2,http/1.1")
     if _tells_client(listener):
@@ -107,7 +102,7 @@ def asked(elsewhere: Elsewhere, backends: Sequence[str], layout: Layout) -> Text
         "frontend between",
         "mode http",
         "no log",
-        f"bind *:{elsewhere.asked} {_accepts(layout)}",
+        f"bind *:{elsewhere.asked} {secured(layout)}",
         "timeout client 10s",
         "timeout http-request 5s",
         *known(elsewhere),
@@ -142,8 +137,7 @@ def defaults(layout: Layout, elsewhere: Elsewhere) -> Text:
         "option httpchk",
         "http-check expect status 200",
         # A session that is gone on with is refused on the other side.
-        f"default-server ssl crt {_own(layout)} ca-file {_authority(layout)} verify required "
-        "ssl-min-ver TLSv1.3 no-ssl-reuse",
+        f"default-server {secured(layout)} no-ssl-reuse",
         f"default-server check port {elsewhere.asked} check-ssl check-alpn http/1.1 "
         f"inter {every} fastinter {time(_DOUBTFUL, path)} downinter {every} fall 2 rise 2 "
         # An entry may be a name, which is looked up again with every reload.
@@ -178,30 +172,6 @@ def leading(listener: Listener, backend: str, elsewhere: Elsewhere) -> Text:
     return Text.of(head, *lines)
 
 
-def files(
-    authority: TextLike, certificate: TextLike, key: TextLike, layout: Layout = LAYOUT
-) -> Sequence[File]:
-    """Return the files with the balancers' own certificate and its authority, for root alone."""
-    return (
-        File(_authority(layout), authority, mode=0o600),
-        File(_own(layout), Text.of(certificate, "\n", key, "\n"), mode=0o600),
-    )
-
-
 def _tells_client(listener: Listener) -> bool:
     """Return whether who the client is has to go along, in a header that comes before TLS."""
     return listener.mode == "tcp" and any(one.send_proxy for one in services(listener))
-
-
-def _accepts(layout: Layout) -> str:
-    return (
-        f"ssl crt {_own(layout)} ca-file {_authority(layout)} verify required ssl-min-ver TLSv1.3"
-    )
-
-
-def _own(layout: Layout) -> str:
-    return f"{layout.tls}-balancers.pem"
-
-
-def _authority(layout: Layout) -> str:
-    return f"{layout.tls}-balancers-authority.pem"

@@ -39,19 +39,22 @@ _SHOWN = {"chain": 3750, "key": 350}
 """What two certificates and a key of ECDSA take after gzip, as letters of which gzip makes half."""
 
 
-def defaults(listeners: Sequence[Listener], *, lent: bool = False) -> Sequence[str]:
+def defaults(
+    listeners: Sequence[Listener], *, met: bool = False, told: bool = False
+) -> Sequence[str]:
     """Return lines of the section `global`; none where nobody speaks TLS.
 
     Args:
         listeners: of the balancer.
-        lent: whether balancers of other clouds come, with certificates; default False.
+        met: whether balancers of other clouds come, with certificates; default False.
+        told: whether those of this cloud do, where nothing looks how they come; default False.
 
     """
     spoken = [listener.tls for listener in listeners if listener.tls is not None]
     # HAProxy keeps one store of sessions for all listeners, and who goes on with one is not asked
     # for a certificate: a session of a listener that wants none would open the others.
-    kept = () if all(one.client_ca is None for one in spoken) else (_NO_SESSIONS,)
-    return (*_DEFAULTS, *kept) if spoken or lent else ()
+    asked = any(one.client_ca is not None for one in spoken) or (told and spoken)
+    return (*_DEFAULTS, *((_NO_SESSIONS,) if asked else ())) if spoken or met or told else ()
 
 
 def bound(listener: Listener, layout: Layout) -> str:

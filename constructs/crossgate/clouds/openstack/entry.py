@@ -47,7 +47,7 @@ def refusals(cloud: OpenStackCloud, spec: EntrySpec) -> list[RefusedError]:
             f"Octavia is a proxy: on port {port} all clients have its own address, so that "
             "nothing tells one from another",
             path=spec.name,
-            got='Listener(per_source=..., rate=... or release by="client") without accept_proxy',
+            got='Listener(per_source=, rate=, sticky= or release by="client") without accept_proxy',
             do="write accept_proxy=True: Octavia then tells the balancers who the client is",
         )
         for port in sorted(set(spec.by_source) - set(spec.proxied))

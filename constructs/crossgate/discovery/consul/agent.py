@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from crossgate.boot.document import Command, Document, File, Unit, User
@@ -22,6 +23,8 @@ from crossgate.discovery.consul.settings import (
     CONFIG_DIRECTORY,
     DATA_DIRECTORY,
     DOMAIN,
+    FELLOWS,
+    NODE,
     TLS_DIRECTORY,
     USER,
     Versions,
@@ -119,6 +122,7 @@ def client_document(
     tokens: Tokens,
     join: Join,
     services: Sequence[Service] = (),
+    balancer: str | None = None,
     versions: Versions | None = None,
 ) -> Document:
     """Return what makes a machine a member that announces its services.
@@ -130,13 +134,15 @@ def client_document(
         tokens: those of the datacenter.
         join: how it finds the servers.
         services: what the machine runs; each is registered with its check.
+        balancer: what the balancers are called of which it is one; default: it is none.
         versions: what to install; default the ones of `Versions()`.
 
     """
     settings = _common(datacenter, join) | _client()
+    marks = {} if balancer is None else {FELLOWS: balancer}
     files = [_secret("ca.pem", authority), *map(registration, services)]
     role = role_of(services)
-    return _document(settings, gossip, tokens, role, files, versions, services)
+    return _document(settings, gossip, tokens, role, files, versions, services, marks)
 
 
 def watch_document() -> Document:
@@ -156,6 +162,7 @@ def _document(
     more: Sequence[File],
     versions: Versions | None,
     services: Sequence[Service] = (),
+    marks: Mapping[str, str] = MappingProxyType({}),
 ) -> Document:
     of = versions or Versions()
     # Keys have a file of their own: whoever shows the settings does not show the secret.
@@ -166,7 +173,7 @@ def _document(
             users=(User(USER, home=DATA_DIRECTORY),),
             before=(Command(f"install -d -o {USER} -g {USER} -m 0750 {DATA_DIRECTORY}"),),
             files=(
-                _file("agent.json", {**settings, "node_meta": tokens.marks(role)}),
+                _file("agent.json", {**settings, "node_meta": {**tokens.marks(role), **marks}}),
                 gossip.keyring(),
                 acl_file(tokens, role),
                 *more,
@@ -358,9 +365,8 @@ test -z "$$waits" || kill -HUP $MAINPID'
 
 # A unit of our own rather than a drop-in for the package's: that one differs between releases
 # (its type, a condition on a file that we do not write), and this one serves a binary from
-# anywhere. It is named alike and so takes the other's place. The node's name is unique: a server
-# that takes a dead one's place has the same host name, and Consul keeps the two apart by this. By
-# the cloud's own id of the machine, which cloud-init writes, programs and people find its node.
+# anywhere. It is named alike and so takes the other's place. By the cloud's own id of the machine,
+# which cloud-init writes, programs and people find its node.
 _UNIT = f"""\
 [Unit]
 Description=Consul agent
@@ -375,7 +381,7 @@ Group={USER}
 ExecStartPre=/bin/sh -c 'test -e {_KEPT} || install -D -m 0600 {KEYRING} {_KEPT}'
 ExecStart=/bin/sh -c 'id=$$(cat {_INSTANCE} 2>/dev/null) && set -- -node-meta="instance:$$id"; \
 exec /usr/bin/consul agent -config-dir={CONFIG_DIRECTORY} \
--node="$$(uname -n | cut -d. -f1)-$$(cut -c1-8 /etc/machine-id)" "$$@"'
+-node={NODE} "$$@"'
 {{after}}ExecReload=/bin/kill -HUP $MAINPID
 TimeoutStartSec=infinity
 KillMode=mixed

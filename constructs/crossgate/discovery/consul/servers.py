@@ -32,7 +32,7 @@ from crossgate.discovery.consul.settings import (
 )
 from crossgate.discovery.consul.template import keep_document
 from crossgate.errors import ConfigError
-from crossgate.model.argument import checked, checked_tags
+from crossgate.model.argument import checked, checked_rotation, checked_tags
 from crossgate.model.machine import Machine
 from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
 from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
@@ -110,7 +110,7 @@ class ConsulServers(Construct):
         self._clouds = checked_clouds(clouds, path, scope)
         checked(Versions, versions, argument="versions", path=path)
         checked(bool, metrics, argument="metrics", path=path)
-        _refuse_rotation(rotation, path)
+        checked_rotation(rotation, path)
         marks = checked_tags(tags, path)
         counts = by_cloud(count, self._clouds, kind=int, default=3, argument="count", path=path)
         machines = by_cloud(
@@ -242,7 +242,9 @@ class ConsulServers(Construct):
         self._reservation(cloud)
         return (self._members[cloud],)
 
-    def agent(self, cloud: Cloud, services: Sequence[Service]) -> Document:
+    def agent(
+        self, cloud: Cloud, services: Sequence[Service], *, balancer: str | None = None
+    ) -> Document:
         """Return a client agent that registers `services` with their checks."""
         return client_document(
             datacenter=cloud.name,
@@ -251,6 +253,7 @@ class ConsulServers(Construct):
             tokens=self._tokens[cloud],
             join=self._reservation(cloud).join,
             services=services,
+            balancer=balancer,
             versions=self.versions,
         )
 
@@ -326,16 +329,6 @@ class ConsulServers(Construct):
                 got=[c.name for c in self._clouds],
                 do=f"add the cloud {cloud.name!r} to clouds= of the servers",
             ) from None
-
-
-def _refuse_rotation(rotation: int, path: str) -> None:
-    if checked(int, rotation, argument="rotation", path=path) < 1:
-        raise ConfigError(
-            "rotation counts from 1",
-            path=path,
-            got=rotation,
-            want="1 at first, and a number more each time that tokens and keys are exchanged",
-        )
 
 
 def _tokens(scope: Construct, number: int) -> Tokens:

@@ -83,6 +83,13 @@ HTTP_ADDRESS = f"127.0.0.1:{HTTP_PORT}"
 METRICS_URL = f"http://{HTTP_ADDRESS}/v1/agent/metrics?format=prometheus"
 """Where the agent tells Prometheus of itself."""
 
+NODE = '"$$(uname -n | cut -d. -f1)-$$(cut -c1-8 /etc/machine-id)"'
+"""A machine's own name there, as the shell of a systemd unit works it out. It is unique: a server
+that takes a dead one's place has its host name, and Consul keeps the two apart by this."""
+
+FELLOWS = "balancer"
+"""The name, in a node's metadata, of what the balancers are called of which it is one."""
+
 USER = "consul"
 """The system user of the agent; the package makes it."""
 

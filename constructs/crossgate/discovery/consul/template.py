@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from crossgate.boot.document import Document, File, Unit
 from crossgate.boot.hashicorp import hashicorp
-from crossgate.discovery.consul.settings import HTTP_ADDRESS, Versions
+from crossgate.discovery.consul.settings import FELLOWS, HTTP_ADDRESS, NODE, Versions
 from crossgate.errors import ConfigError
 from crossgate.model.text import Quoted, Reference, Text, json_text
-from crossgate.specs import ServerLines
+from crossgate.specs import FellowLines, ServerLines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,14 @@ _PLACES = {
     "{address}": ".Address",
     "{port}": ".Port",
 }
+_NODE = {
+    "{name}": '.Node | regexReplaceAll "[^A-Za-z0-9.-]" "-"',
+    "{address}": ".Address",
+}
+_OWN = "CONSUL_NODE"
+"""In the program's environment: the machine's own name, whether its agent is there or not."""
+
+_OWN_NODE = {"{name}": '. | regexReplaceAll "[^A-Za-z0-9.-]" "-"'}
 # The node's name and the service's id, so that two instances on one node differ. A character that a
 # balancer may not take is replaced, and then a hash of the whole keeps two names apart.
 _NAME = """\
@@ -88,17 +96,19 @@ def keep_document(file: WatchedFile, *, versions: Versions | None = None) -> Doc
     )
 
 
-def template(pieces: Sequence[Text | ServerLines]) -> Text:
-    """Return consul-template's template: `pieces` as they are, with a loop for each `ServerLines`.
+def template(pieces: Sequence[Text | ServerLines | FellowLines]) -> Text:
+    """Return consul-template's template: `pieces` as they are, with loops for those that repeat.
 
     Raises:
         ConfigError: a line leaves out the address.
 
     """
     parts: list[Text] = []
-    for repeats, group in itertools.groupby(pieces, lambda piece: isinstance(piece, ServerLines)):
-        if repeats:
+    for kind, group in itertools.groupby(pieces, type):
+        if kind is ServerLines:
             parts += [_loop(piece) for piece in group if isinstance(piece, ServerLines)]
+        elif kind is FellowLines:
+            parts += [_fellows(piece) for piece in group if isinstance(piece, FellowLines)]
         else:
             parts.append(_literal(Text.of(*(p for p in group if isinstance(p, Text)))))
     return Text.of(_defined("name", _NAME), *parts)
@@ -145,6 +155,34 @@ def _loop(lines: ServerLines) -> Text:
         _action("end"),
         _action("end"),
     )
+
+
+def _fellows(lines: FellowLines) -> Text:
+    """Return the machine's own line, and a loop over nodes that say that they are such balancers.
+
+    Of one that is gone the line stays until Consul forgets it.
+    """
+    such = f'eq (index .Meta "{FELLOWS}") "{lines.balancer}"'
+    parts: list[str | Text] = []
+    if lines.own:
+        parts += [_action(f'with env "{_OWN}"'), _node_line(lines.own, _OWN_NODE), _action("end")]
+    if lines.others:
+        parts += [
+            _action("range nodes"),
+            # Any machine may write nodes: what is no address would be words of the file.
+            _action(
+                f'if and ({such}) (ne .Node (env "{_OWN}")) (.Address | regexMatch "^[0-9.]+$")'
+            ),
+            _node_line(lines.others, _NODE),
+            _action("end"),
+            _action("end"),
+        ]
+    return Text.of(*parts)
+
+
+def _node_line(text: str, places: Mapping[str, str]) -> Text:
+    parts = _PLACE.split(text)
+    return Text.of(*(_action(places[one]) if one in places else _escaped(one) for one in parts))
 
 
 def _settings(file: WatchedFile, source: str, apply: str) -> Text:
@@ -197,7 +235,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=exec
 ExecStartPre=-/bin/sh -c 'test ! -e {path} || exec {apply}'
-ExecStart=/usr/bin/consul-template -config={settings}
+ExecStart=/bin/sh -c 'export {_OWN}={NODE}; exec /usr/bin/consul-template -config={settings}'
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=2s

@@ -16,6 +16,7 @@ for dynamic server"). It is for the sessions of old processes, which check nothi
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fcntl
 import json
@@ -35,9 +36,17 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 5.0
+_TOLD_LOOKS = 6
+_YOUNG_SECONDS = 0.2
+_LEARNS_SECONDS = 6
+"""A process asks others for five seconds what they know. Until then it tells none that follows it:
+HAProxy's "Don't start resync on reload if local peer is not up-to-date" (commit b372f16d3)."""
+
 _RELOAD = 3
 _SECTION = re.compile(r"^(?=\S)", re.MULTILINE)
 _BACKEND = re.compile(r"backend (\S+)\n")
+_TABLE = re.compile(r"\s*stick on src table (\S+)")
+_ENTRY = re.compile(r" key=(\S+) .* server_key=(\S+)$")
 _COLUMNS = 19
 _KEPT_OUT, _DRAINED = 0x01, 0x08
 """Of `srv_admin_state` in HAProxy's management guide: in maintenance, and draining, by order."""
@@ -58,18 +67,23 @@ class Configuration:
     Attributes:
         else_: all lines but those of these servers.
         backends: whose servers these are.
+        tables: where it stands where clients of some of them were led before, by the backend.
         servers: what stands behind the name of each.
 
     """
 
     else_: Sequence[str]
     backends: frozenset[str]
+    tables: Mapping[str, str]
     servers: Mapping[Key, Sequence[str]]
 
     @classmethod
     def of(cls, text: str) -> Configuration:
         """Return what a file says."""
-        rest, backends, servers = [], set(), {}
+        rest: list[str] = []
+        backends: set[str] = set()
+        tables: dict[str, str] = {}
+        servers: dict[Key, Sequence[str]] = {}
         for section in _SECTION.split(text):
             rows = [(line, line.split()) for line in section.splitlines()]
             head = _BACKEND.match(section)
@@ -78,11 +92,13 @@ class Configuration:
                 continue
             backends.add(head[1])
             for line, words in rows:
+                if found := _TABLE.match(line):
+                    tables[head[1]] = found[1]
                 if words[:1] == ["server"]:
                     servers[head[1], words[1]] = words[2:]
                 else:
                     rest.append(line)
-        return cls(rest, frozenset(backends), servers)
+        return cls(rest, frozenset(backends), tables, servers)
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,11 @@ class HAProxy:
         """Give an order; Refused when anything but `want` is answered."""
         if (said := self.ask(order)) != want:
             raise Refused(f"HAProxy answers to {order!r}: {said}")
+
+    def age(self) -> int:
+        """Return for how many seconds the process has run."""
+        said = dict(line.split(": ", 1) for line in self.ask("show info").splitlines())
+        return int(said["Uptime_sec"])
 
     def servers(self) -> dict[Key, State]:
         """Return all that it leads to."""
@@ -195,6 +216,20 @@ def change(haproxy: HAProxy, left: Left, live: Configuration, new: Configuration
             # An agent that says "ready" would have it led to again.
             name = "/".join(key)
             haproxy.tell(f"disable agent {name}; set server {name} state drain")
+    if live.servers.keys() - new.servers.keys():
+        forget_clients(haproxy, new)
+
+
+def forget_clients(haproxy: HAProxy, configuration: Configuration) -> None:
+    """Have nobody led to a server that has gone because he was before: one that drains allows it.
+
+    By servers' names: an entry that another balancer told has its number for the server there.
+    """
+    for backend, table in configuration.tables.items():
+        for line in haproxy.ask(f"show table {table}").splitlines():
+            found = _ENTRY.search(line)
+            if found and (backend, found[2]) not in configuration.servers:
+                haproxy.ask(f"clear table {table} key {found[1]}")
 
 
 def _add(haproxy: HAProxy, name: str, words: Sequence[str]) -> None:
@@ -221,12 +256,21 @@ class Gone:
         self._haproxy = haproxy
         self._seconds = seconds
         self._since: dict[Key, float] = {}
+        self._seen: Configuration | None = None
+        self._looks = 0
 
     def forget(self, left: Left, live: Configuration, now: float) -> None:
         """Take those out of HAProxy that have no session, and end the sessions that are too old."""
         there = self._haproxy.servers()
         gone = {key for key in there.keys() - live.servers.keys() if key[0] in live.backends}
         self._since = {key: self._since.get(key, now) for key in gone}
+        # For a while also when none is left here: others tell what they know, to a new process all
+        # of it.
+        if self._seen != live:
+            self._seen, self._looks = live, _TOLD_LOOKS
+        if gone or self._looks > 0:
+            self._looks -= 1
+            forget_clients(self._haproxy, live)
         sessions = self._haproxy.sessions() if gone else {}
         for key in sorted(gone):
             name = "/".join(key)
@@ -240,6 +284,13 @@ class Gone:
         left.drop(heard | {key for key in left.words if key not in there})
 
 
+def learned(haproxy: HAProxy) -> None:
+    """Wait until HAProxy would tell the process that follows where clients were led."""
+    with contextlib.suppress(OSError, LookupError, ValueError):
+        while haproxy.age() < _LEARNS_SECONDS:
+            time.sleep(_YOUNG_SECONDS)
+
+
 def _read(path: str) -> Configuration:
     return Configuration.of(Path(path).read_text(encoding="utf-8"))
 
@@ -248,10 +299,14 @@ def main(what: str, socket_path: str, left: str, live: str, *rest: str) -> None:
     """Do what the command line says."""
     haproxy = HAProxy(socket_path)
     if what == "change":
+        known = _read(live)
         try:
-            change(haproxy, Left(left), _read(live), _read(rest[0]))
+            change(haproxy, Left(left), known, _read(rest[0]))
         except (OSError, Refused) as error:
             sys.stdout.write(f"haproxy-servers: a reload, for {error}\n")
+            sys.stdout.flush()
+            if known.tables:
+                learned(haproxy)
             sys.exit(_RELOAD)
         return
     lock, seconds = rest
