@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from crossgate.boot.document import Document, File
 from crossgate.boot.script import BOOT_SCRIPT, boot_script
 from crossgate.model.text import Text
+from lab import cgroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,12 @@ _BRIDGE = ipaddress.IPv4Interface("10.71.0.1/24")
 _T = TypeVar("_T")
 _LIFETIME = 1800
 _CLONE_NEWNET = 0x40000000
+
+_JOIN = """\
+files=$1; shift
+while [ "$files" -gt 0 ]; do echo $$ >"$1"; shift; files=$((files - 1)); done
+exec "$@"
+"""
 
 _TARGET = """\
 [Unit]
@@ -69,9 +76,15 @@ class Network:
         self.pid = self._holder.pid
         return self
 
+    @property
+    def name(self) -> str:
+        """What control groups of its machines are called together."""
+        return f"tests-{self.pid}"
+
     def __exit__(self, *_: object) -> None:
         self._holder.kill()
         self._holder.communicate()
+        cgroup.end(self.name)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -161,10 +174,13 @@ class Machine:
         binds = [f"--bind-ro={here}:{inside}" for inside, here in self._programs.items()]
         for inside in self._programs:
             (self._root / inside.lstrip("/")).touch()
+        # Two systemds in one group take each other's services away.
+        joins = [str(path) for path in cgroup.make(self._network.name, self.name)]
         log = (self._folder / "console.log").open("wb")
         with log:
             self._nspawn = subprocess.Popen(
                 [
+                    "/bin/sh", "-c", _JOIN, "sh", str(len(joins)), *joins,
                     "nsenter", f"--net=/proc/{self._network.pid}/ns/net",
                     "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
                     "--console=pipe", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
@@ -229,6 +245,7 @@ class Machine:
         except subprocess.TimeoutExpired:
             self._nspawn.kill()
             self._nspawn.wait(10)
+        cgroup.end(self._network.name, self.name)
 
 
 def until(find: Callable[[], _T | None], *, seconds: float, what: str) -> _T:
