@@ -90,7 +90,7 @@ lab-report: setup ## measure every fault in the lab that is up, and on hosts; dr
 	@$(RUN) -m lab trial --raw .tools/lab/report
 	@$(RUN) -m lab trial $(RETRIED) --mode new --retries 2 --raw .tools/lab/report
 	@CROSSGATE_LAB=rack $(RUN) -m lab up inhouse
-	@CROSSGATE_LAB=rack $(RUN) -m lab trial balancer-vanishes rolling-change --raw .tools/lab/report; \
+	@CROSSGATE_LAB=rack $(RUN) -m lab trial balancer-vanishes rolling-change exchange servers-restored --raw .tools/lab/report; \
 	  status=$$?; CROSSGATE_LAB=rack $(RUN) -m lab down; exit $$status
 	@$(RUN) -m lab report .tools/lab/report --to docs/lab --page docs/break-it-yourself.md
 
