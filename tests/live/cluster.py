@@ -18,7 +18,7 @@ from tools import toolbox
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from crossgate.model.text import Reference, TextLike
@@ -74,6 +74,8 @@ class Cluster:
         first: the last part of the first server's address; the others follow.
         born: what machines are born with, where nothing else is said.
         known: what references turn out to hold.
+        datacenter: its name.
+        wan: servers of other datacenters that this one is federated with; default: with none.
 
     """
 
@@ -86,7 +88,13 @@ class Cluster:
         first: int,
         born: Generation,
         known: Mapping[Reference, str],
+        datacenter: str = "here",
+        wan: Sequence[str] | None = None,
     ) -> None:
+        self._datacenter = datacenter
+        # No two machines of a network have one name.
+        self._prefix = "" if datacenter == "here" else f"{datacenter}-"
+        self._wan = wan
         self._network = network
         self._folder = folder
         self._stack = stack
@@ -101,10 +109,11 @@ class Cluster:
         """Boot a server, in the place of the one that has its number."""
         made = born or self._born
         document = server_document(
-            datacenter="here",
+            datacenter=self._datacenter,
             gossip=made.gossip,
             join=self._join,
             expected=COUNT,
+            wan=self._wan,
             authority=made.trusted,
             certificate=made.certificate,
             key=made.key,
@@ -124,7 +133,7 @@ class Cluster:
         service = Service(name=name, port=9190, protocol="tcp", command=["/usr/bin/python3"])
         serves = f"[Service]\nExecStart={PYTHON} /etc/{name}.py\n"
         client = client_document(
-            datacenter="here",
+            datacenter=self._datacenter,
             gossip=made.gossip,
             authority=made.trusted,
             tokens=made.tokens,
@@ -143,7 +152,7 @@ class Cluster:
     def balancer(self, name: str, last: int, fellows: str, own: Document) -> Machine:
         """Boot one of the balancers that are called `fellows`, in the place of that of its name."""
         client = client_document(
-            datacenter="here",
+            datacenter=self._datacenter,
             gossip=self._born.gossip,
             authority=self._born.trusted,
             tokens=self._born.tokens,
@@ -162,7 +171,7 @@ class Cluster:
         made = Machine(
             self._network,
             self._folder / str(self._made),
-            name,
+            self._prefix + name,
             address,
             Document.merge(document, watch_document()),
             programs={

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from crossgate.boot.document import Document, File
@@ -224,6 +224,7 @@ def heats_batches(size, batch, in_service):
         yield current, now
 
 
+@example(least=2, more=1, size=1, min_healthy=0.5, max_healthy=1.5)
 @given(
     least=st.integers(0, 30),
     more=st.integers(0, 30),

@@ -58,9 +58,11 @@ def in_batches(
 
     """
     if patience is None:
-        in_service, batch = _bounds(capacity, refresh)
+        stay = ceil(round(refresh.min_healthy * capacity.most, _ROUND))
+        in_service = max(1, stay) if capacity.minimum > 0 else stay
     else:
-        in_service, batch = 0, _batch(capacity, refresh.max_healthy, 1.0, capacity.minimum)
+        in_service, stay = 0, capacity.most
+    batch = _batch(capacity, refresh.max_healthy, stay)
     pause = whole_seconds(refresh.warmup)
     # One batch may come first that only adds, and one last that only takes away.
     batches = ceil(capacity.most / batch) + 2
@@ -71,21 +73,21 @@ def in_batches(
     )
 
 
-def _bounds(capacity: Capacity, refresh: InstanceRefresh) -> tuple[int, int]:
-    """Return how many stay in service and how many are changed at once, by Heat's arithmetic."""
-    in_service = ceil(round(refresh.min_healthy * capacity.most, _ROUND))
-    if capacity.minimum > 0:
-        in_service = max(1, in_service)
-    # Heat adds a batch to those in service. At the smallest size there is the least room for it.
-    kept = min(in_service, capacity.minimum)
-    return in_service, _batch(capacity, refresh.max_healthy, refresh.min_healthy, kept)
+def _batch(capacity: Capacity, share: float, stay: int) -> int:
+    """Return how many may change at once, by Heat's arithmetic: it adds them to those that stay.
 
+    Args:
+        capacity: of the group.
+        share: of its size that may be there at once.
+        stay: how many are kept, if so many are there.
 
-def _batch(capacity: Capacity, most: float, least: float, kept: int) -> int:
-    """Return how many may change at once where shares from `least` to `most` may be there."""
-    if most - least >= 1:
-        return capacity.most
-    return max(1, floor(round(most * capacity.minimum - kept, _ROUND)))
+    """
+    batch = capacity.most
+    for size in range(max(1, capacity.minimum), capacity.most + 1):
+        room = floor(round(share * size, _ROUND)) - min(stay, size)
+        if room < size:
+            batch = min(batch, room)
+    return max(1, batch)
 
 
 def plan(spec: GroupSpec) -> Batches:

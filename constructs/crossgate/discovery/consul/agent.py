@@ -17,6 +17,7 @@ from crossgate.discovery.consul.acl import (
     role_of,
     tokens_document,
 )
+from crossgate.discovery.consul.leaving import leaving_document
 from crossgate.discovery.consul.programs.consul_tokens import SERVER
 from crossgate.discovery.consul.registration import registration
 from crossgate.discovery.consul.settings import (
@@ -25,12 +26,12 @@ from crossgate.discovery.consul.settings import (
     DOMAIN,
     FELLOWS,
     NODE,
+    SERF_WAN,
     TLS_DIRECTORY,
     USER,
     Versions,
 )
 from crossgate.model.text import json_text
-from crossgate.model.units import whole_seconds
 from crossgate.specs import Tagged
 
 if TYPE_CHECKING:
@@ -44,28 +45,10 @@ WATCH = "/usr/local/lib/crossgate/consul_watch.py"
 """Where the program lies by which others on the machine ask Consul who is alive."""
 
 _Settings = dict[str, object]
-_LEAVE = "/usr/local/lib/crossgate/leave"
-# In maintenance a service leaves the balancers' lists. It takes them up to a second to notice
-# (consul-template's `wait`) and some more to tell HAProxy.
-_LEAVE_TEXT = """\
-#!/bin/sh
-# Takes this machine out of the balancers' lists; then what is in hand has some time to end.
-if systemctl --quiet is-active consul; then
-{enable}
-fi
-sleep 3
-drain() {{ # SECONDS PORT
-  left=$1
-  # What comes from the machine itself are its checks.
-  while [ "$left" -gt 0 ] &&
-    ss -Hnt state established "( sport = :$2 and not dst 127.0.0.0/8 )" | grep -q .; do
-    sleep 1
-    left=$((left - 1))
-  done
-}}
-"""
-_STOP_SECONDS = 15  # beside the drain
 _KEPT = f"{DATA_DIRECTORY}/serf/local.keyring"
+_KEPT_WAN = f"{DATA_DIRECTORY}/serf/remote.keyring"
+_WAN_DROP_IN = "/etc/systemd/system/consul.service.d/crossgate-wan.conf"
+_PORTS = {"grpc": -1, "grpc_tls": -1}
 _INSTANCE = "/var/lib/cloud/data/instance-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,-]+\Z")
 
@@ -80,6 +63,7 @@ def server_document(
     tokens: Tokens,
     join: Join,
     expected: int,
+    wan: Sequence[TextLike] | None = None,
     versions: Versions | None = None,
 ) -> Document:
     """Return what makes a machine a Consul server.
@@ -99,10 +83,12 @@ def server_document(
         tokens: those of the datacenter.
         join: how the servers find each other.
         expected: how many servers there are.
+        wan: servers of other datacenters, of those that can be known before; None (default): this
+            datacenter stands for itself.
         versions: what to install; default the ones of `Versions()`.
 
     """
-    settings = _common(datacenter, join) | _server(expected)
+    settings = _common(datacenter, join) | _server(expected) | _federated(wan)
     files = [
         _secret("ca.pem", authority),
         _secret("server.pem", certificate),
@@ -110,6 +96,7 @@ def server_document(
     ]
     return Document.merge(
         _document(settings, gossip, tokens, SERVER, files, versions),
+        *([] if wan is None else [_wan_document()]),
         tokens_document(tokens),
     )
 
@@ -180,41 +167,8 @@ def _document(
             ),
             units=(Unit("consul.service", _UNIT.format(after="" if role == SERVER else _WAITS)),),
         ),
-        *([_leaving(services)] if services else []),
+        *([leaving_document(services)] if services else []),
     )
-
-
-def _leaving(services: Sequence[Service]) -> Document:
-    """Return what takes a machine that is being stopped out of the balancers' lists first.
-
-    systemd stops what is ordered after others before them: the machine is gone from the lists, and
-    its connections have had their time, when its services are told to end, whoever stops it: a
-    person, its cloud as a group shrinks or rolls, or a spot market.
-    """
-    drains = {service.port: whole_seconds(service.drain) for service in services}
-    enable = "\n".join(f"  {_maintenance(one, 'enable')} -reason=leaving" for one in services)
-    disable = [_maintenance(one, "disable") for one in services]
-    script = _LEAVE_TEXT.format(enable=enable)
-    script += "".join(f"drain {long} {port}\n" for port, long in drains.items())
-    unit = _LEAVING.format(
-        starts="\n".join(
-            f"ExecStart=/bin/sh -c 'until {one}; do sleep 1; done'" for one in disable
-        ),
-        after=" ".join(f"{service.name}.service" for service in services),
-        seconds=_STOP_SECONDS + sum(drains.values()),
-    )
-    return Document(
-        label="leave",
-        packages=("iproute2",),
-        files=(File(_LEAVE, script, mode=0o755),),
-        units=(Unit("crossgate-leave.service", unit),),
-        leave=(Command(_LEAVE),),
-        rejoin=[Command(line) for line in disable],
-    )
-
-
-def _maintenance(service: Service, what: str) -> str:
-    return f"consul maint -{what} -service={service.name}"
 
 
 def server_name(datacenter: str) -> str:
@@ -238,7 +192,7 @@ def _common(datacenter: str, join: Join) -> _Settings:
         # The private address of the interface with the default route: not a container bridge.
         "bind_addr": "{{ GetPrivateIP }}",
         "client_addr": "127.0.0.1",
-        "ports": {"grpc": -1, "grpc_tls": -1, "serf_wan": -1},
+        "ports": {**_PORTS, "serf_wan": -1},
         "retry_join": _retry_join(join),
         "retry_interval": "5s",
         "rejoin_after_leave": True,
@@ -264,6 +218,26 @@ def _common(datacenter: str, join: Join) -> _Settings:
         "telemetry": {"prometheus_retention_time": "10m", "disable_hostname": True},
         "log_level": "INFO",
     }
+
+
+def _federated(wan: Sequence[TextLike] | None) -> _Settings:
+    if wan is None:
+        return {}
+    # By their private addresses, as within a datacenter: that these are routed is what was said.
+    return {
+        "ports": {**_PORTS, "serf_wan": SERF_WAN[0].first},
+        "retry_join_wan": list(wan),
+        "retry_interval_wan": "5s",
+    }
+
+
+def _wan_document() -> Document:
+    """Return what gives a server its keys for the gossip between datacenters."""
+    keys = f"test -e {_KEPT_WAN} || install -D -m 0600 {KEYRING} {_KEPT_WAN}"
+    return Document(
+        label="consul-wan",
+        files=[File(_WAN_DROP_IN, f"[Service]\nExecStartPre=/bin/sh -c '{keys}'\n")],
+    )
 
 
 def _tls(**own: object) -> _Settings:
@@ -337,23 +311,6 @@ def _discover_value(text: str) -> str:
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
-
-# Maintenance outlives a reboot, so it ends where the machine starts.
-_LEAVING = f"""\
-[Unit]
-Description=Out of the balancers' lists before the services stop
-After=consul.service {{after}}
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-{{starts}}
-ExecStop=/bin/sh {_LEAVE}
-TimeoutStopSec={{seconds}}
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 # The first machine of a role waits until a server has made its token. What the agent has tried
 # before it tries again in a minute, or when it is told to.

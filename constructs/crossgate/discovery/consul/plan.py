@@ -12,7 +12,7 @@ from crossgate.errors import ConfigError
 from crossgate.model.machine import Machine
 from crossgate.model.names import Label
 from crossgate.model.snapshots import Snapshots
-from crossgate.model.value import Table, value
+from crossgate.model.value import Many, Table, value
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud
@@ -42,6 +42,7 @@ class Plan:
     metrics: bool = True
     snapshots: Table[Label, Snapshots | None] = field(default_factory=dict)
     rotation: int = 1
+    federation: Table[Label, Many[str]] | None = None
 
     def build(
         self, scope: Construct, id: str, *, clouds: Sequence[Cloud], tags: Mapping[str, str]
@@ -49,17 +50,18 @@ class Plan:
         """Make the servers.
 
         Raises:
-            ConfigError: snapshots of a cloud that is not there.
+            ConfigError: something is said of a cloud that is not there.
 
         """
         by_name = {cloud.name: cloud for cloud in clouds}
-        if strange := [name for name in self.snapshots if name not in by_name]:
-            raise ConfigError(
-                "is no cloud of this gateway",
-                path="discovery.snapshots",
-                got=strange[0],
-                want=" or ".join(by_name),
-            )
+        for what, said in (("snapshots", self.snapshots), ("federation", self.federation or {})):
+            if strange := [name for name in said if name not in by_name]:
+                raise ConfigError(
+                    "is no cloud of this gateway",
+                    path=f"discovery.{what}",
+                    got=strange[0],
+                    want=" or ".join(by_name),
+                )
         return ConsulServers(
             scope,
             id,
@@ -70,5 +72,8 @@ class Plan:
             metrics=self.metrics,
             snapshots={by_name[name]: taken for name, taken in self.snapshots.items()},
             rotation=self.rotation,
+            federation=None
+            if self.federation is None
+            else {by_name[name]: ranges for name, ranges in self.federation.items()},
             tags=tags,
         )

@@ -21,6 +21,8 @@ from crossgate.discovery.consul.agent import (
     server_name,
     watch_document,
 )
+from crossgate.discovery.consul.federation import PORTS as WAN_PORTS
+from crossgate.discovery.consul.federation import checked_federation, joins, let_in
 from crossgate.discovery.consul.settings import (
     DNS_PORT,
     GOSSIP_KEY_BYTES,
@@ -77,6 +79,7 @@ class ConsulServers(Construct):
         metrics: bool = True,
         snapshots: PerCloud[Snapshots | None] = _WHERE_DISKS_STAY,
         rotation: int = 1,
+        federation: Mapping[Cloud, Sequence[str]] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Build the servers in every cloud.
@@ -98,6 +101,10 @@ class ConsulServers(Construct):
             rotation: of all tokens of Consul's ACL, of the gossip key, of the servers' certificates
                 and of their authority; default 1. A number more exchanges them, in one deploy and
                 without an outage: docs/consul.md.
+            federation: where networks are routed to each other, so that the datacenters know each
+                other and share secrets: the private ranges from which each cloud's servers come,
+                by default those of its network; {} for all clouds. docs/consul.md. Default None:
+                each stands for itself.
             tags: put on everything that the cloud can tag.
 
         Raises:
@@ -135,6 +142,7 @@ class ConsulServers(Construct):
             rollouts_leave_enough.check(rollouts[cloud], number, least, f"{path}/{cloud.name}")
             servers_come_one_by_one.check(rollouts[cloud], number, f"{path}/{cloud.name}")
         taken = copies.chosen(snapshots, self._clouds, path)
+        self._ranges = checked_federation(federation, self._clouds, path)
         name = name_of(scope, id)
 
         super().__init__(scope, id)
@@ -155,8 +163,16 @@ class ConsulServers(Construct):
             worn = cloud.firewall(child, "members", name=f"{name}-members")
             own = cloud.firewall(child, "firewall", name=name)
             self._members[cloud] = worn
-            self._gossip[cloud] = _gossip(child, rotation)
-            self._tokens[cloud] = _tokens(child, rotation)
+            members.add(cloud, worn)
+            self.connections.add(cloud, own)
+            let_in(own, cloud, self._ranges)
+            self._reserved[cloud] = cloud.reserve(
+                child, "places", name=name, count=counts[cloud], firewalls=(own, worn)
+            )
+        self._make_secrets(children, rotation)
+        for cloud, child in children.items():
+            own, worn = self.connections.firewalls[cloud], self._members[cloud]
+            reservation = self._reserved[cloud]
             own_certificate = signed(
                 child,
                 numbered("certificate", rotation),
@@ -165,12 +181,6 @@ class ConsulServers(Construct):
                 dns_names=[server_name(cloud.name), "localhost"],
                 ip_addresses=["127.0.0.1"],
             )
-            members.add(cloud, worn)
-            self.connections.add(cloud, own)
-            reservation = cloud.reserve(
-                child, "places", name=name, count=counts[cloud], firewalls=(own, worn)
-            )
-            self._reserved[cloud] = reservation
             specs[cloud] = MachinesSpec(
                 name=name,
                 machine=machines[cloud],
@@ -184,6 +194,7 @@ class ConsulServers(Construct):
                         tokens=self._tokens[cloud],
                         join=reservation.join,
                         expected=counts[cloud],
+                        wan=joins(cloud, self._reserved, path) if self._ranges else None,
                         versions=versions,
                     ),
                     *(self._shown(cloud, child, counts[cloud]) if metrics else ()),
@@ -206,6 +217,24 @@ class ConsulServers(Construct):
         for cloud, spec in specs.items():
             cloud.machines(children[cloud], "servers", spec)
         late_check(self, self._nobody_runs)
+
+    def _make_secrets(self, children: Mapping[Cloud, Construct], rotation: int) -> None:
+        """Make what members are born with: of each cloud, or of all that are federated.
+
+        What is said of a key of gossip in one datacenter holds in all of these, and a token goes
+        with a question to another.
+        """
+        if self._ranges:
+            shared = Construct(self, "shared_secrets")
+            gossip, tokens = _gossip(shared, rotation), _tokens(shared, rotation)
+            self._gossip = dict.fromkeys(children, gossip)
+            self._tokens = dict.fromkeys(children, tokens)
+            return
+        for cloud, child in children.items():
+            self._gossip[cloud], self._tokens[cloud] = (
+                _gossip(child, rotation),
+                _tokens(child, rotation),
+            )
 
     @property
     def watch(self) -> Watch:
@@ -230,8 +259,9 @@ class ConsulServers(Construct):
 
     @property
     def taken_ports(self) -> Collection[int]:
-        """The ports of the agent: RPC, gossip, HTTP and DNS."""
-        return {HTTP_PORT, DNS_PORT, *(p.first for p in (*RPC_PORTS, *GOSSIP_PORTS))}
+        """The ports of the agent: RPC, gossip, HTTP and DNS; gossip between datacenters."""
+        between = WAN_PORTS if self._ranges else ()
+        return {HTTP_PORT, DNS_PORT, *(p.first for p in (*RPC_PORTS, *GOSSIP_PORTS, *between))}
 
     def joins(self, cloud: Cloud) -> Sequence[Join]:
         """How a machine of `cloud` finds the servers there."""

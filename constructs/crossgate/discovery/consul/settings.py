@@ -59,6 +59,9 @@ SERVER_RPC = Ports(first=8300, last=8300)
 SERF_LAN = (Ports(first=8301, last=8301), Ports(first=8301, last=8301, transport="udp"))
 """Gossip among all agents of a datacenter; UDP for probes, TCP for full exchanges."""
 
+SERF_WAN = (Ports(first=8302, last=8302), Ports(first=8302, last=8302, transport="udp"))
+"""Gossip among the servers of several datacenters, where these are federated."""
+
 HTTP_PORT = 8500
 """The HTTP API, on the loopback address only."""
 
@@ -71,7 +74,8 @@ GOSSIP_PORTS = SERF_LAN
 RPC_PORTS = (SERVER_RPC,)
 """What every member must reach on a server.
 
-WAN gossip (8302), HTTPS (8501), gRPC (8502, 8503) and side-car ports are off: nothing opens them.
+HTTPS (8501), gRPC (8502, 8503) and side-car ports are off: nothing opens them. So is WAN gossip
+(8302), unless datacenters are federated.
 """
 
 GOSSIP_KEY_BYTES = 32

@@ -100,8 +100,7 @@ def _uuid(text: str) -> str:
 
 def secrets_of(text: str) -> list[Secret]:
     """Return the secrets, the newest first."""
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    return [Secret(int(number), secret) for number, secret in lines]
+    return [Secret(int(number), secret) for number, secret in map(str.split, text.splitlines())]
 
 
 def services_of(role: str) -> list[str]:
@@ -138,14 +137,7 @@ def oldest(nodes: Sequence[Mapping[str, Any]]) -> int:
 
 @dataclass(frozen=True)
 class Pool:
-    """The agents that gossip with each other, and what keys they have.
-
-    Attributes:
-        agents: how many there are.
-        having: how many have a key, by the key.
-        using: how many encrypt with it.
-
-    """
+    """The agents that gossip with each other; how many have, and how many use, each key."""
 
     agents: int
     having: Mapping[str, int]
@@ -214,7 +206,8 @@ class Keeper:
         secrets: the newest first.
 
     Attributes:
-        alone: whether all machines have tokens of the newest secret.
+        alone: whether all machines have tokens of the newest secret, in all datacenters that are
+            federated.
 
     """
 
@@ -230,13 +223,13 @@ class Keeper:
             Unanswered: Consul knows no secret of ours, or no leader yet.
 
         """
-        newest = self._secrets[0]
-        if self._consul.use(newest.token(MANAGEMENT)):
+        newest, *before = (one.token(MANAGEMENT) for one in self._secrets)
+        if self._consul.use(newest):
             return
-        if not any(self._consul.use(one.token(MANAGEMENT)) for one in self._secrets[1:]):
+        if not any(map(self._consul.use, before)):
             raise Unanswered("Consul knows no token of the management")
         self._make(MANAGEMENT, [_GLOBAL])
-        self._consul.use(newest.token(MANAGEMENT))
+        self._consul.use(newest)
 
     def look(self, index: str = "0") -> str:
         """Make what roles need that nodes have, and forget what no node needs any more.
@@ -252,10 +245,12 @@ class Keeper:
         tokens, policies = self._consul.ask("/acl/tokens"), self._consul.ask("/acl/policies")
         if nodes is None or tokens is None or policies is None:
             raise Unanswered("Consul knows no token of the management any more")
-        metas = [meta for node in nodes if ROLE in (meta := node.get("Meta") or {})]
+        others = self._others({node["Datacenter"] for node in nodes})
+        metas = [node.get("Meta") or {} for site in (nodes, *others) for node in site]
+        roles = {meta[ROLE] for meta in metas if ROLE in meta}
         there = {token["AccessorID"]: token for token in tokens}
         known = {policy["Name"] for policy in policies}
-        for role in [AGENT, SERVER, *sorted({meta[ROLE] for meta in metas} - {AGENT, SERVER})]:
+        for role in [AGENT, SERVER, *sorted(roles - {AGENT, SERVER})]:
             wanted = policies_of(role)
             for name in wanted.keys() - known:
                 self._consul.ask("/acl/policy", {"Name": name, "Rules": wanted[name]})
@@ -264,10 +259,24 @@ class Keeper:
             names = sorted(one["Name"] for one in (token or {}).get("Policies") or [])
             if wanted and names != sorted(wanted):
                 self._make(role, sorted(wanted), new=token is None)
-        self.alone = oldest(nodes) >= self._secrets[0].number
+        self.alone = all(oldest(site) >= self._secrets[0].number for site in (nodes, *others))
         for token in tokens if self.alone else ():
             self._forget(token)
         return seen
+
+    def _others(self, own: set[str]) -> list[Sequence[Mapping[str, Any]]]:
+        """Return the nodes of each datacenter that this one is federated with; none: it is silent.
+
+        Their machines ask here with the tokens that they have there: the secrets are the same.
+        """
+        found: list[Sequence[Mapping[str, Any]]] = []
+        for name in set(self._consul.ask("/catalog/datacenters") or []) - own:
+            try:
+                found.append(self._consul.ask(f"/catalog/nodes?dc={name}") or [])
+            except Unanswered as error:
+                say(f"the datacenter {name}: {error}")
+                found.append([])
+        return found
 
     def _make(self, role: str, policies: Sequence[str], *, new: bool = True) -> None:
         secret = self._secrets[0]
@@ -303,13 +312,7 @@ def say(text: str) -> None:
 
 
 class Ring:
-    """Keeps the keys of gossip.
-
-    Args:
-        consul: the agent of this machine.
-        keys: the newest last.
-
-    """
+    """Keeps the keys of gossip, of which the newest is the last."""
 
     def __init__(self, consul: Consul, keys: Sequence[str]) -> None:
         self._consul = consul
