@@ -208,3 +208,17 @@ def test_a_balancer_whose_agent_has_left_still_stands_for_itself(
     monkeypatch.setenv("CONSUL_NODE", "away")
     said = rendered(tmp_path, [FellowLines(balancer="edge", own="{name}\n")], balancers.address)
     assert said == "away\n"
+
+
+@pytest.mark.live
+def test_a_node_whose_name_no_balancer_has_stands_in_no_file(
+    balancers: Consul, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any machine may write nodes: such a one could give the file a name twice."""
+    monkeypatch.setenv("CONSUL_NODE", "one")
+    odd = {"Node": "two_", "Address": "10.0.0.8", "NodeMeta": {"balancer": "edge"}}
+    balancers.put("/v1/catalog/register", odd)
+    lines = FellowLines(balancer="edge", own="{name}\n", others="{name} {address}\n")
+    said = rendered(tmp_path, [lines], balancers.address).splitlines()
+    balancers.put("/v1/catalog/deregister", {"Node": "two_"})
+    assert said == ["one", "two 10.0.0.1"]

@@ -34,14 +34,11 @@ _PLACES = {
     "{address}": ".Address",
     "{port}": ".Port",
 }
-_NODE = {
-    "{name}": '.Node | regexReplaceAll "[^A-Za-z0-9.-]" "-"',
-    "{address}": ".Address",
-}
+_NODE = {"{name}": ".Node", "{address}": ".Address"}
 _OWN = "CONSUL_NODE"
 """In the program's environment: the machine's own name, whether its agent is there or not."""
 
-_OWN_NODE = {"{name}": '. | regexReplaceAll "[^A-Za-z0-9.-]" "-"'}
+_OWN_NODE = {"{name}": "."}
 # The node's name and the service's id, so that two instances on one node differ. A character that a
 # balancer may not take is replaced, and then a hash of the whole keeps two names apart.
 _NAME = """\
@@ -169,9 +166,10 @@ def _fellows(lines: FellowLines) -> Text:
     if lines.others:
         parts += [
             _action("range nodes"),
-            # Any machine may write nodes: what is no address would be words of the file.
+            # Any machine may write nodes, whose name and address would be words of the file.
             _action(
-                f'if and ({such}) (ne .Node (env "{_OWN}")) (.Address | regexMatch "^[0-9.]+$")'
+                f'if and ({such}) (ne .Node (env "{_OWN}")) '
+                '(.Node | regexMatch "^[A-Za-z0-9.-]+$") (.Address | regexMatch "^[0-9.]+$")'
             ),
             _node_line(lines.others, _NODE),
             _action("end"),
