@@ -355,7 +355,7 @@ def test_a_node_says_of_which_balancers_it_is_one(stack, here) -> None:
     text = documents(here)
     assert '"balancer": "test-edge"' in text
     assert 'eq (index .Meta "balancer") "test-edge"' in text
-    assert f"ExecStartPre=-{PYTHON} {LAYOUT.peers} {LAYOUT.live}\n" in text
+    assert f"|| {PYTHON} {LAYOUT.peers} {LAYOUT.live}; touch " in text
 
 
 def test_without_such_a_listener_nothing_is_told(stack, here) -> None:

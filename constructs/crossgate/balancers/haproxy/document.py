@@ -29,6 +29,8 @@ DROP_IN = f"{_DROP_INS}/crossgate.conf"
 """What is said about Debian's own unit."""
 
 _FIGURES_SECONDS = 5
+_INTRODUCED = "/run/haproxy-introduced"
+"""There since the first start after a boot."""
 
 MOST_LISTENERS = 512
 """So many sockets are kept over a restart."""
@@ -100,8 +102,12 @@ def haproxy_document(
 
 
 def peers_document(*, layout: Layout = LAYOUT) -> Document:
-    """Return what balancers need besides that tell each other where clients were led."""
-    waits = f"[Service]\nExecStartPre=-{PYTHON} {layout.peers} {layout.live}\n"
+    """Return what balancers need besides that tell each other where clients were led.
+
+    Who starts anew later is known to whoever was going to know it, and clients wait.
+    """
+    once = f"test -e {_INTRODUCED} || {PYTHON} {layout.peers} {layout.live}; touch {_INTRODUCED}"
+    waits = f"[Service]\nExecStartPre=-/bin/sh -c '{once}'\n"
     return Document(
         label="haproxy-peers",
         packages=("python3",),
