@@ -98,9 +98,19 @@ def test_a_single_odd_value_rings_none(stack, synth, nova):
 
 def test_the_last_value_and_the_last_two_must_be_so_by_themselves_too(stack, synth, nova):
     group(stack, nova).scale_on_cpu(calm=timedelta(minutes=30))
-    calm, two, last = rules(synth(), "calm")
+    calm, two, last, _ = rules(synth(), "calm")
     assert [one["evaluation_periods"] for one in (calm, two, last)] == [6, 2, 1]
     assert {**calm, "evaluation_periods": 1} == last
+
+
+@pytest.mark.parametrize(
+    ("name", "comparison", "bound"), [("calm", "ge", 0), ("busy", "le", 1.5 * 2 * 300 * 10**9)]
+)
+def test_a_value_that_no_machine_can_have_rings_none(stack, synth, nova, name, comparison, bound):
+    group(stack, nova, machine=Machine(cpu=2, memory=4)).scale_on_cpu()
+    *_, possible = rules(synth(), name)
+    assert (possible["comparison_operator"], possible["threshold"]) == (comparison, bound)
+    assert possible["evaluation_periods"] == 1
 
 
 def test_machines_go_after_the_calm(stack, synth, nova):

@@ -32,8 +32,10 @@ MOST = 2
 #
 # Aodh takes the average of the members' counters first and its growth then, so that a member that
 # comes or goes shows as one odd value (`rated_agg` in gnocchi/rest/aggregates/operations.py): no
-# group follows a single one.
+# group follows a single one, nor one that no machine can have, of which several may follow each
+# other while machines come.
 _LEAST_PERIODS = 2
+_IMPOSSIBLE = 1.5  # of all processors: a measure that comes late shows some more than all
 _STACK = {"get_param": "OS::stack_id"}
 _PROJECT = {"get_param": "OS::project_id"}
 _NANOSECONDS = 10**9
@@ -85,6 +87,7 @@ def _alarm(
 ) -> dict[str, object]:
     every = whole_seconds(profile.measured_every)
     processors = profile.flavors[catalogue.carrier(profile, spec.machine).flavor].cpu
+    full = processors * every * _NANOSECONDS
     signal = {"get_attr": [policy, "signal_url"]}
     # Aodh asks Gnocchi with rights of its own: a stranger's machine may say that it is a member.
     members = json.dumps(
@@ -97,10 +100,14 @@ def _alarm(
         "metric": "cpu",
         "aggregation_method": "rate:mean",
         "granularity": every,
-        "comparison_operator": comparison,
-        "threshold": round(share * processors * every * _NANOSECONDS),
         "query": _text(members, PROJECT=_PROJECT, STACK=_STACK),
     }
+    beyond = {"comparison_operator": comparison, "threshold": round(share * full)}
+    possible = (
+        {"comparison_operator": "ge", "threshold": 0}
+        if comparison == "lt"
+        else {"comparison_operator": "le", "threshold": round(_IMPOSSIBLE * full)}
+    )
     # Two, beside all and one: an odd value alone leaves the alarm as it is while all are not known.
     periods = sorted({max(_LEAST_PERIODS, ceil(seconds / every)), _LEAST_PERIODS, 1}, reverse=True)
     return {
@@ -109,7 +116,10 @@ def _alarm(
             "description": f"{policy} of {spec.name} at a target of {scaling.target:g}",
             "composite_rule": {
                 "operator": "and",
-                "rules": [{**rule, "evaluation_periods": one} for one in periods],
+                "rules": [
+                    *({**rule, **beyond, "evaluation_periods": one} for one in periods),
+                    {**rule, **possible, "evaluation_periods": 1},
+                ],
             },
             "alarm_actions": [_text("trust+URL", URL=signal)],
             # As long as it is so; the policy's cooldown says how often it is obeyed.
