@@ -206,6 +206,17 @@ class Discovery(Protocol):
         """Record that machines send traffic to `service`; refused late if nobody runs it."""
 
 
+class Catalogue(Discovery, Protocol):
+    """A discovery that is Consul, for balancers that read their routes from it themselves."""
+
+    @property
+    def http(self) -> str:
+        """Where its members ask its HTTP API, on their loopback address: host and port."""
+
+    def tag(self, service: Service, tag: str) -> None:
+        """Have all machines that run a service say one thing more of it; whenever it is called."""
+
+
 class Balancer(Protocol):
     """What spreads clients over the machines that run a service."""
 

@@ -32,7 +32,13 @@ _USER = "crossgate-metrics"
 _PROGRAM = "/usr/local/lib/crossgate/metrics_page.py"
 _SETTINGS = "/etc/crossgate/metrics-page.json"
 _LOGIN = "/etc/crossgate/metrics.login"
-_UNITS = ("consul.service", "consul-template-*.service", "crossgate-*.service", "haproxy.service")
+_UNITS = (
+    "consul.service",
+    "consul-template-*.service",
+    "crossgate-*.service",
+    "fabio.service",
+    "haproxy.service",
+)
 
 
 def metrics_document(

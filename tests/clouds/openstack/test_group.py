@@ -31,24 +31,44 @@ def built(stack, synth, cloud=None, **changes):
 
 
 ENCODED = re.compile(
-    r'trimsuffix\(trimprefix\(jsonencode\((?:"\$\{)?([^(){}"]*)(?:\}")?\), "\\""\), "\\""\)'
+    r'trimsuffix\(trimprefix\(jsonencode\("?(?:\$\{)?([^(){}"]*)\}?"?\), "\\""\), "\\""\)'
 )
 # The path of what lies beside the JSON depends on the system that runs Terraform.
 CHOSEN = re.compile(r'\$\{fileexists\("[^"]*"\) \? "([^"]*)" : "[^"]*"\}')
 TOKEN = re.compile(r'uuidv5\("dns", join\("/", \[[^,]+, "([^"]+)"\]\)\)')
 LOCAL = re.compile(r"\$\{local\.([A-Za-z0-9_-]+)\}")
+KEPT = re.compile(r"<kept (\d+)>")
+WRAPPED = re.compile(r"\$\{(<kept \d+>)\}")
 
 
 def text_of(made, stack=None):
     """Return the text of a stack's template, as Terraform will have it but for references."""
-    text, found = (stack or only(made, STACK))["template_opts"]["Bin"], 1
-    while found:
-        text, local = LOCAL.subn(lambda match: made["locals"][match[1]], text)
-        text, chosen = CHOSEN.subn(r"\1", text)
-        text, encoded = ENCODED.subn(r"\1", text)
-        text, token = TOKEN.subn(r"\1", text)
-        found = local + chosen + encoded + token
-    return text
+    kept = []
+
+    def keep(text):
+        kept.append(text)
+        return f"<kept {len(kept) - 1}>"
+
+    def fill(text):
+        return KEPT.sub(lambda match: kept[int(match[1])], text)
+
+    def encode(match):
+        if not KEPT.search(match[1]):
+            return match[1]
+        return keep(json.dumps(fill(match[1]), ensure_ascii=False)[1:-1])
+
+    def resolved(text):
+        found = 1
+        while found:
+            text, local = LOCAL.subn(lambda match: keep(resolved(made["locals"][match[1]])), text)
+            text, chosen = CHOSEN.subn(r"\1", text)
+            text, encoded = ENCODED.subn(encode, text)
+            text = WRAPPED.sub(r"\1", text)
+            text, token = TOKEN.subn(r"\1", text)
+            found = local + chosen + encoded + token
+        return fill(text)
+
+    return resolved((stack or only(made, STACK))["template_opts"]["Bin"])
 
 
 def template(made):

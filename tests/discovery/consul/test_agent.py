@@ -96,8 +96,15 @@ def test_consul_accepts_the_configuration(tmp_path: Path, make: Any, join: Join)
 def test_the_gossip_key_is_a_reference_in_a_file_of_its_own(document: Document) -> None:
     (holding,) = [file for _, file in document.written() if KEY in Text.of(file.text).references()]
     assert holding.path == KEYRING
-    for file in (holding, *configuration(document).values()):
-        assert (file.mode, file.owner) == (0o640, "root:consul")
+    assert (holding.mode, holding.owner) == (0o640, "root:consul")
+
+
+@pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])
+def test_others_read_of_the_agent_what_it_announces_alone(document: Document) -> None:
+    for file in configuration(document).values():
+        own = (0o640, "root:consul")
+        wanted = (0o644, "root:root") if "/service-" in file.path else own
+        assert (file.mode, file.owner) == wanted
 
 
 @pytest.mark.parametrize("document", [server(), client()], ids=["server", "client"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from crossgate.discovery.consul.registration import check, definition, registrat
 from crossgate.errors import ConfigError
 from crossgate.model.check import Check, GrpcCheck, HttpCheck, TcpCheck, ThriftCheck
 from crossgate.model.service import Service
-from crossgate.model.text import Text
+from crossgate.model.text import Reference, Text
 from lab.daemon import free_port
 from tests.balancers.haproxy.examples import grpc_server
 from tests.discovery.consul.programs import running_consul
@@ -84,11 +85,18 @@ def test_a_service_is_announced_with_what_it_speaks() -> None:
     assert found["meta"] == {"protocol": "thrift"}
 
 
-def test_the_agent_alone_reads_the_file() -> None:
+def test_the_file_keeps_no_secret_and_root_alone_writes_it() -> None:
     file = registration(service(TcpCheck()))
     assert (file.path, file.mode, file.owner) == (
-        "/etc/crossgate/consul/service-api.json", 0o640, "root:consul",
+        "/etc/crossgate/consul/service-api.json", 0o644, "root:root",
     )  # fmt: skip
+
+
+def test_others_may_say_the_tags_later() -> None:
+    tags = Reference("${local.tags_api}")
+    file = registration(service(TcpCheck()), tags)
+    written = Text.of(file.text).sample(known={tags: '["thrift", "urlprefix-edge=:9000"]'})
+    assert json.loads(written)["service"]["tags"] == ["thrift", "urlprefix-edge=:9000"]
 
 
 def test_fails_on_a_fraction_of_a_millisecond() -> None:

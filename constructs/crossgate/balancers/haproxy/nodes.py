@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crossgate.balancers.haproxy import tls
@@ -25,43 +24,31 @@ from crossgate.balancers.haproxy.settings import (
     Seen,
     SpillOver,
 )
-from crossgate.boot.document import Document
 from crossgate.boot.metrics import LOOPBACK_METRICS_PORT, METRICS_USER, metrics_document
-from crossgate.connections import Connections
-from crossgate.errors import ConfigError
+from crossgate.front import MACHINE, ROLLOUT, Front, Opened, checked_front, checked_listeners
 from crossgate.model.argument import (
     checked,
     checked_many,
-    checked_role,
     checked_rotation,
-    checked_tags,
 )
 from crossgate.model.listener import Listener
-from crossgate.model.machine import Machine
-from crossgate.model.names import TTL
-from crossgate.model.rollout import ROLLOUTS, InstanceRefresh, Rollout
-from crossgate.names import lead
-from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_place, refuse
-from crossgate.policy import rollouts_leave_enough
-from crossgate.specs import EntrySpec, MachinesSpec
-from crossgate.terraform.engine import Construct, TerraformOutput
-from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_login, random_password
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from crossgate.contracts import Cloud, Discovery, Entry, Firewall, Zone
+    from crossgate.boot.document import Document
+    from crossgate.contracts import Cloud, Discovery
+    from crossgate.model.machine import Machine
+    from crossgate.model.rollout import Rollout
     from crossgate.model.text import Reference
+    from crossgate.per_cloud import PerCloud
+    from crossgate.terraform.engine import Construct
 
-_DEFAULT_MACHINE = Machine(cpu=2, memory=4)
-_DEFAULT_ROLLOUT = InstanceRefresh()
 _DEFAULT_SEEN = Seen()
 _DEFAULT_SPILL_OVER = SpillOver()
 _RESERVED_PORTS = frozenset({22, HEALTH_PORT, STATS_PORT, LOOPBACK_METRICS_PORT})
 
 
-class HAProxyNodes(Construct):
+class HAProxyNodes(Front):
     """HAProxy machines, an entry that leads clients to them, and listeners that lead to services.
 
     Nothing reaches a listener until `connections.allow_from` lets it in.
@@ -76,8 +63,8 @@ class HAProxyNodes(Construct):
         discovery: Discovery,
         listeners: Sequence[Listener],
         count: PerCloud[int] = 2,
-        machine: PerCloud[Machine] = _DEFAULT_MACHINE,
-        rollout: PerCloud[Rollout] = _DEFAULT_ROLLOUT,
+        machine: PerCloud[Machine] = MACHINE,
+        rollout: PerCloud[Rollout] = ROLLOUT,
         seen: Seen = _DEFAULT_SEEN,
         spill_over: SpillOver | None = _DEFAULT_SPILL_OVER,
         rotation: int = 1,
@@ -109,186 +96,64 @@ class HAProxyNodes(Construct):
             PolicyError: a rollout that may leave no balancer.
 
         """
-        path = checked_place(scope, id)
-        self.clouds = checked_clouds(clouds, path, scope)
-        checked_role(
-            "keep",
-            discovery,
-            argument="discovery",
-            path=path,
-            like='a discovery such as ConsulServers(stack, "consul", clouds=[...])',
+        wanted = checked_front(
+            scope,
+            id,
+            clouds=clouds,
+            discovery=discovery,
+            count=count,
+            machine=machine,
+            rollout=rollout,
+            boot=boot,
+            tags=tags,
         )
+        path = wanted.path
         checked(Seen, seen, argument="seen", path=path)
-        listeners = checked_many(Listener, listeners, argument="listeners", path=path)
-        proxied = [listener.port for listener in listeners if listener.accept_proxy]
+        given = checked_many(Listener, listeners, argument="listeners", path=path)
+        proxied = [one.port for one in given if one.accept_proxy]
         health_ports = [HEALTH_PORT, *([PROXIED_HEALTH_PORT] if proxied else [])]
-        remember = any(listener.remembers_sources for listener in listeners)
+        remember = any(one.remembers_sources for one in given)
         own = (*_RESERVED_PORTS, *health_ports, *([PEERS_PORT] if remember else []))
         taken = {*own, *discovery.taken_ports}
-        self.listeners = _checked_listeners(listeners, taken, path)
-        self._between = Between(
+        listeners = checked_listeners(given, taken, path)
+        between = Between(
             spill_over,
             checked_rotation(rotation, path),
-            self.clouds,
-            self.listeners,
+            wanted.clouds,
+            listeners,
             taken,
             path,
         )
-        boot = checked_many(Document, boot, argument="boot", path=path)
-        marks = checked_tags(tags, path)
-        counts = by_cloud(count, self.clouds, kind=int, default=2, argument="count", path=path)
-        machines = by_cloud(
-            machine,
-            self.clouds,
-            kind=Machine,
-            default=_DEFAULT_MACHINE,
-            argument="machine",
-            path=path,
-        )
-        rollouts: dict[Cloud, Rollout] = by_cloud(
-            rollout,
-            self.clouds,
-            kind=ROLLOUTS,
-            default=_DEFAULT_ROLLOUT,
-            argument="rollout",
-            path=path,
-        )
-        for cloud, number in counts.items():
-            _check_count(number, f"{path}/{cloud.name}")
-            rollouts_leave_enough.check(rollouts[cloud], number, 1, f"{path}/{cloud.name}")
-        for cloud in self.clouds:
-            discovery.joins(cloud)
-        name = name_of(scope, id)
-
-        super().__init__(scope, id)
-        self._name = name
         # What further parts of the boot document listen on is not known here.
         shown = seen.metrics or seen.page
         deaf = {LOOPBACK_METRICS_PORT, *([] if shown else [STATS_PORT])}
-        ports = (*(listener.port for listener in self.listeners), *self._between.ports)
-        answers = None if boot else taken - deaf | set(ports)
-        self.connections = Connections(
-            path,
-            admin_ports=(STATS_PORT, PEERS_PORT, *health_ports, *self._between.ports),
-            answers=answers,
+        ports = (*(listener.port for listener in listeners), *between.ports)
+        opened = Opened(
+            ports=ports,
+            health_port=HEALTH_PORT,
+            health_path=HEALTH_PATH,
+            proxied=proxied,
+            proxied_health_port=PROXIED_HEALTH_PORT if proxied else None,
+            by_source=[one.port for one in listeners if one.parts_sources],
+            admin=(STATS_PORT, PEERS_PORT, *health_ports, *between.ports),
+            answers=None if wanted.boot else taken - deaf | set(ports),
         )
-        children = {cloud: Construct(self, cloud.name) for cloud in self.clouds}
-        worn: dict[Cloud, Sequence[Firewall]] = {}
-        entries: dict[Cloud, EntrySpec] = {}
-        for cloud, child in children.items():
-            firewall = cloud.firewall(child, "firewall", name=name)
-            worn[cloud] = (firewall, *discovery.member_firewalls(cloud))
-            reservation = cloud.reserve(
-                child, "places", name=name, count=counts[cloud], firewalls=worn[cloud]
-            )
-            entries[cloud] = EntrySpec(
-                name=name,
-                ports=ports,
-                health_port=HEALTH_PORT,
-                health_path=HEALTH_PATH,
-                proxied=proxied,
-                by_source=[one.port for one in self.listeners if one.parts_sources],
-                proxied_health_port=PROXIED_HEALTH_PORT if proxied else None,
-                reservation=reservation,
-                tags=marks,
-            )
-        # Before the machines: those of one cloud are told where the entries of the others are.
-        refuse(path, [*entries.items()])
-        self.entries: dict[Cloud, Entry] = {
-            cloud: cloud.entry(child, "entry", entries[cloud]) for cloud, child in children.items()
-        }
-        self._between.certify(self, children, name)
-        cookie_key = self._cookie_key()
-        specs: dict[Cloud, MachinesSpec] = {}
-        for cloud, child in children.items():
-            at_once = counts[cloud] if cloud.spreads_clients else 1
-            specs[cloud] = MachinesSpec(
-                name=name,
-                machine=machines[cloud],
-                document=Document.merge(
-                    *self._documents(cloud, child, discovery, seen, cookie_key, at_once), *boot
-                ),
-                firewalls=worn[cloud],
-                joins=discovery.joins(cloud),
-                tags=marks,
-                count=counts[cloud],
-                rollout=rollouts[cloud],
-                reservation=entries[cloud].reservation,
-            )
-        refuse(path, [*specs.items()])
-        self._between.meet(self.entries)
-        for cloud, child in children.items():
-            entry = self.entries[cloud]
-            self.connections.add(cloud, worn[cloud][0], entry)
-            cloud.machines(child, "nodes", replace(specs[cloud], entry=entry))
-            TerraformOutput(
-                child,
-                "addresses",
-                value=list(entry.addresses),
-                description=f"Where clients of {path} connect in {cloud.name}",
-            )
-        self._let_in(discovery)
 
-    def _let_in(self, discovery: Discovery) -> None:
-        if self._between.remember:
+        super().__init__(scope, id, wanted=wanted, listeners=listeners, opened=opened)
+        self._between = between
+        self._seen = seen
+        between.certify(self, self._children, self._name)
+        self._key = self._cookie_key()
+        self._serve(self._documents)
+        between.meet(self.entries)
+        if between.remember:
             why = "balancers tell each other where clients were led"
             self.connections.allow_from(self, port=PEERS_PORT, why=why)
-        for listener in self.listeners:
-            for service in listener.services:
-                discovery.balances(service, self.connections)
-            for source in listener.allow_from:
-                self.connections.allow_from(source, port=listener.port)
 
-    def dns(
-        self,
-        name: str,
-        *,
-        zone: Zone,
-        weights: Mapping[Cloud, int] | None = None,
-        first: Cloud | None = None,
-        port: int | None = None,
-        ttl: timedelta = TTL,
-    ) -> None:
-        """Have a name lead clients to the entries of all clouds; see docs/names.md.
-
-        Args:
-            name: such as "api.example.org".
-            zone: where the name is: `aws.zone("example.org")`, which looks whether entries are
-                well, or `nova.zone("example.org")`.
-            weights: how many of the clients each cloud gets, compared with the others; default: all
-                as many. 0: none while the entry of another is well.
-            first: the cloud that gets all clients while its entry is well; default: none does.
-            port: the listener whose port tells whether an entry is well; default the first.
-            ttl: for how long an answer may be kept, in whole seconds; default 30.
-
-        Raises:
-            ConfigError: a value is wrong, or the zone cannot lead anybody so.
-
-        """
-        lead(
-            self,
-            name,
-            zone=zone,
-            entries=self.entries,
-            connections=self.connections,
-            ports=[listener.port for listener in self.listeners],
-            weights=weights,
-            first=first,
-            port=port,
-            ttl=ttl,
-        )
-
-    def _documents(
-        self,
-        cloud: Cloud,
-        scope: Construct,
-        discovery: Discovery,
-        seen: Seen,
-        cookie_key: Reference | None,
-        balancers: int,
-    ) -> Iterator[Document]:
+    def _documents(self, cloud: Cloud, scope: Construct, balancers: int) -> Iterator[Document]:
         """Yield what makes a machine of a cloud a balancer."""
         login = f"{METRICS_USER} for figures of {self.connections.path} in {cloud.name}"
+        discovery, seen = self._wanted.discovery, self._seen
         shown = seen.metrics or seen.page
         yield haproxy_document(
             stats_password=random_login(scope, "stats", of=login) if shown else None
@@ -305,7 +170,7 @@ class HAProxyNodes(Construct):
             stats_address="*",
             balancers=balancers,
             seen=seen,
-            cookie_key=cookie_key,
+            cookie_key=self._key,
             elsewhere=self._between.elsewhere(cloud, self.entries),
             fellows=fellows,
         )
@@ -342,47 +207,3 @@ class HAProxyNodes(Construct):
     def _pages(self) -> list[Document]:
         shown = any(listener.maintenance is not None for listener in self.listeners)
         return [pages_document(self.listeners)] if shown else []
-
-
-def _checked_listeners(
-    listeners: tuple[Listener, ...], taken: Collection[int], path: str
-) -> tuple[Listener, ...]:
-    if not listeners:
-        raise ConfigError(
-            "leads nowhere", path=path, got=[], want="listeners=[Listener(port=9000, to=api)]"
-        )
-    ports = [listener.port for listener in listeners]
-    for port in ports:
-        if ports.count(port) > 1:
-            raise ConfigError("one port is taken twice", path=f"{path}: listeners", got=port)
-        if port in taken:
-            raise ConfigError(
-                "the port is taken by the balancer itself",
-                path=f"{path}: listeners",
-                got=port,
-                want=f"a port other than {', '.join(map(str, sorted(taken)))}",
-            )
-    secured = [one.port for one in listeners if one.tls is not None and one.mode == "http"]
-    for listener in listeners:
-        if listener.redirect_to not in (None, *secured):
-            raise ConfigError(
-                f"port {listener.port} sends requests where no listener speaks HTTP with TLS",
-                path=f"{path}: listeners",
-                got=listener.redirect_to,
-                want=f"one of {', '.join(map(str, secured))}" if secured else "such a listener",
-                do='Listener(port=443, mode="http", to=..., tls=Tls(...))',
-            )
-    return listeners
-
-
-def _check_count(number: int, path: str) -> None:
-    if number < _LEAST:
-        raise ConfigError(
-            "one balancer is a single point of failure",
-            path=f"{path}: count",
-            got=number,
-            want="at least 2",
-        )
-
-
-_LEAST = 2

@@ -9,13 +9,12 @@ from crossgate.balancers.haproxy.settings import LAYOUT, Layout
 from crossgate.boot.document import Document, File
 from crossgate.model.text import Reference, Text
 from crossgate.terraform.locals import local_text
-from crossgate.terraform.variables import sensitive_variable
+from crossgate.terraform.shown import chain, chain_and_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from crossgate.model.listener import Listener
-    from crossgate.model.text import TextLike
     from crossgate.specs import WatchedFile
     from crossgate.terraform.engine import Construct
 
@@ -34,9 +33,6 @@ _DEFAULTS = (
     "ssl-default-bind-options no-tls-tickets",
 )
 _NO_SESSIONS = "tune.ssl.cachesize 0"
-
-_SHOWN = {"chain": 3750, "key": 350}
-"""What two certificates and a key of ECDSA take after gzip, as letters of which gzip makes half."""
 
 
 def defaults(
@@ -99,13 +95,16 @@ def files(
     """
     made = []
     for listener in listeners:
-        for number, (chain, key) in enumerate(_certificates(scope, listener)):
-            pem = Text.of(chain, "\n", key, "\n")
+        if listener.tls is None:
+            continue
+        for number, one in enumerate(listener.tls.certificates):
+            shown, key = chain_and_key(scope, one)
+            pem = Text.of(shown, "\n", key, "\n")
             made.append(File(_path(listener, number, layout), pem, mode=0o600))
-        asked = (listener.tls.client_ca, listener.tls.revoked) if listener.tls else ()
-        for what, given in zip(("clients", "revoked"), asked, strict=False):
+        asked = {"clients": listener.tls.client_ca, "revoked": listener.tls.revoked}
+        for what, given in asked.items():
             if given is not None:
-                text = Text.of(_measured(given, "chain"), "\n")
+                text = Text.of(chain(given), "\n")
                 made.append(File(_path(listener, what, layout), text, mode=0o600))
     return made
 
@@ -126,34 +125,6 @@ def marked(scope: Construct, file: WatchedFile, made: Sequence[File]) -> Watched
     held = local_text(scope, "tls", Text.of(*(Text.of(one.text) for one in made)))
     mark = Text.of("# Certificates: ", Reference(f"${{sha256({held})}}"), "\n")
     return replace(file, pieces=(*file.pieces, mark))
-
-
-def _certificates(scope: Construct, listener: Listener) -> Iterator[tuple[Text, Text]]:
-    for one in listener.tls.certificates if listener.tls else ():
-        chain = _given(scope, one.chain, one.chain_variable)
-        key = _given(scope, one.key, one.key_variable)
-        yield _measured(chain, "chain"), _measured(key, "key")
-
-
-def _given(scope: Construct, given: TextLike | None, variable: str | None) -> TextLike:
-    if given is not None:
-        return given
-    if variable is None:
-        raise AssertionError  # a certificate has one of the two
-    return sensitive_variable(scope, variable, kind="string")
-
-
-def _measured(text: TextLike, what: str) -> Text:
-    """Return a text whose references take the room of what they are, unless they say it."""
-    whole = Text.of(text)
-    short = Reference("${room}").length
-    return whole.replaced(
-        {
-            one: Reference(one.token, length=_SHOWN[what])
-            for one in whole.references()
-            if one.length == short
-        }
-    )
 
 
 def _path(listener: Listener, what: int | str, layout: Layout) -> str:

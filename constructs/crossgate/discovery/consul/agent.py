@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from crossgate.model.service import Service
-    from crossgate.model.text import TextLike
+    from crossgate.model.text import Reference, TextLike
     from crossgate.specs import Join
 
 WATCH = "/usr/local/lib/crossgate/consul_watch.py"
@@ -109,6 +109,7 @@ def client_document(
     tokens: Tokens,
     join: Join,
     services: Sequence[Service] = (),
+    tags: Mapping[str, Reference] = MappingProxyType({}),
     balancer: str | None = None,
     versions: Versions | None = None,
 ) -> Document:
@@ -121,13 +122,15 @@ def client_document(
         tokens: those of the datacenter.
         join: how it finds the servers.
         services: what the machine runs; each is registered with its check.
+        tags: a list in JSON of all tags of a service, by its name; default: its own alone.
         balancer: what the balancers are called of which it is one; default: it is none.
         versions: what to install; default the ones of `Versions()`.
 
     """
     settings = _common(datacenter, join) | _client()
     marks = {} if balancer is None else {FELLOWS: balancer}
-    files = [_secret("ca.pem", authority), *map(registration, services)]
+    announced = [registration(service, tags.get(service.name)) for service in services]
+    files = [_secret("ca.pem", authority), *announced]
     role = role_of(services)
     return _document(settings, gossip, tokens, role, files, versions, services, marks)
 

@@ -6,18 +6,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from crossgate.boot.document import File
-from crossgate.discovery.consul.settings import CONFIG_DIRECTORY, USER
+from crossgate.discovery.consul.settings import CONFIG_DIRECTORY
 from crossgate.model.check import GrpcCheck, HttpCheck, ThriftCheck
-from crossgate.model.text import json_text
+from crossgate.model.text import Text, json_text
 from crossgate.model.units import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crossgate.model.service import Service
+    from crossgate.model.text import Reference
 
 _LEAST_INTERVAL = timedelta(seconds=1)
 """Consul checks no more often than this (`MinInterval` in its agent/checks)."""
+
+_TAGS = "the tags"
+"""Stands where they will."""
 
 _GIVE_UP = "72h"
 """When a dead service is struck off by its own, living agent.
@@ -27,17 +31,26 @@ a weekend must not fall out for good; machines that are gone are struck off with
 """
 
 
-def registration(service: Service) -> File:
+def registration(service: Service, tags: Reference | None = None) -> File:
     """Return the file that makes the agent announce `service`, with its check.
 
     The service must listen on all addresses or on the loopback one too: Consul knocks there. The
     balancers knock at the machine's own address, and theirs is the check that moves traffic.
+
+    Args:
+        service: what runs there.
+        tags: a list in JSON of all its tags, where others may say some; default: its own alone.
+
     """
+    written: Text = json_text({"service": definition(service)}, indent=2)
+    if tags is not None:
+        said = {**definition(service), "tags": _TAGS}
+        before, after = str(json_text({"service": said}, indent=2)).split(f'"{_TAGS}"')
+        written = Text.of(before, tags, after)
     return File(
         f"{CONFIG_DIRECTORY}/service-{service.name}.json",
-        json_text({"service": definition(service)}, indent=2) + "\n",
-        mode=0o640,
-        owner=f"root:{USER}",
+        Text.of(written, "\n"),
+        mode=0o644,
     )
 
 
@@ -47,10 +60,15 @@ def definition(service: Service) -> Mapping[str, object]:
         "id": service.name,
         "name": service.name,
         "port": service.port,
-        "tags": [service.protocol],
+        "tags": own_tags(service),
         "meta": {"protocol": service.protocol},
         "check": check(service),
     }
+
+
+def own_tags(service: Service) -> list[str]:
+    """Return what a service says of itself."""
+    return [service.protocol]
 
 
 def check(service: Service) -> Mapping[str, object]:

@@ -27,11 +27,13 @@ from crossgate.discovery.consul.settings import (
     DNS_PORT,
     GOSSIP_KEY_BYTES,
     GOSSIP_PORTS,
+    HTTP_ADDRESS,
     HTTP_PORT,
     METRICS_URL,
     RPC_PORTS,
     Versions,
 )
+from crossgate.discovery.consul.tags import Tags
 from crossgate.discovery.consul.template import keep_document
 from crossgate.errors import ConfigError
 from crossgate.model.argument import checked, checked_rotation, checked_tags
@@ -41,10 +43,10 @@ from crossgate.per_cloud import PerCloud, by_cloud, checked_clouds, checked_plac
 from crossgate.policy import odd_server_count, rollouts_leave_enough, servers_come_one_by_one
 from crossgate.specs import MachinesSpec, Watch
 from crossgate.terraform.certificates import authority, numbered, signed
-from crossgate.terraform.checks import late_check
 from crossgate.terraform.engine import Construct
 from crossgate.terraform.naming import name_of
 from crossgate.terraform.secrets import random_key, random_login, random_password
+from crossgate.traffic import Traffic
 
 if TYPE_CHECKING:
     from crossgate.contracts import Cloud, Firewall, Reservation
@@ -154,8 +156,8 @@ class ConsulServers(Construct):
         self._tokens: dict[Cloud, Tokens] = {}
         self._authority = authority(self, "authority", name=f"{name} servers", number=rotation)
         self._reserved: dict[Cloud, Reservation] = {}
-        self._providers: dict[str, list[tuple[Service, Connections]]] = {}
-        self._balancers: dict[str, list[tuple[Service, Connections]]] = {}
+        self._traffic = Traffic(self)
+        self._said = Tags(self)
         members = Connections(f"{path} members")
         children = {cloud: Construct(self, cloud.name) for cloud in self._clouds}
         specs: dict[Cloud, MachinesSpec] = {}
@@ -216,7 +218,6 @@ class ConsulServers(Construct):
         refuse(path, list(specs.items()))
         for cloud, spec in specs.items():
             cloud.machines(children[cloud], "servers", spec)
-        late_check(self, self._nobody_runs)
 
     def _make_secrets(self, children: Mapping[Cloud, Construct], rotation: int) -> None:
         """Make what members are born with: of each cloud, or of all that are federated.
@@ -283,9 +284,19 @@ class ConsulServers(Construct):
             tokens=self._tokens[cloud],
             join=self._reservation(cloud).join,
             services=services,
+            tags={service.name: self._said.of(service) for service in services},
             balancer=balancer,
             versions=self.versions,
         )
+
+    @property
+    def http(self) -> str:
+        """Where members ask their agent."""
+        return HTTP_ADDRESS
+
+    def tag(self, service: Service, tag: str) -> None:
+        """Have all machines that run a service announce it with one tag more."""
+        self._said.add(service, tag)
 
     def keep(self, cloud: Cloud, file: WatchedFile) -> Document:
         """Return consul-template, keeping `file` true from the agent on the same machine."""
@@ -299,10 +310,7 @@ class ConsulServers(Construct):
             ConfigError: others run or balance a different service of the same name.
 
         """
-        self._refuse_namesakes("runs", service, member)
-        self._providers.setdefault(service.name, []).append((service, member))
-        for _, balancer in self._balancers.get(service.name, ()):
-            _open(service, member, balancer)
+        self._traffic.provides(service, member)
 
     def balances(self, service: Service, member: Connections) -> None:
         """Record that machines send traffic to `service`, and let them in where it runs.
@@ -311,39 +319,7 @@ class ConsulServers(Construct):
             ConfigError: others run or balance a different service of the same name.
 
         """
-        self._refuse_namesakes("leads to", service, member)
-        self._balancers.setdefault(service.name, []).append((service, member))
-        for _, provider in self._providers.get(service.name, ()):
-            _open(service, provider, member)
-
-    def _refuse_namesakes(self, what: str, service: Service, member: Connections) -> None:
-        name = service.name
-        for known, other in (*self._providers.get(name, ()), *self._balancers.get(name, ())):
-            if known != service:
-                raise ConfigError(
-                    f"{what} a service {name!r} that differs from the one of {other.path}",
-                    path=member.path,
-                    do="share one Service object, or give the two services different names",
-                )
-
-    def _nobody_runs(self) -> list[ConfigError]:
-        problems = []
-        for name, uses in self._balancers.items():
-            running = {cloud for _, m in self._providers.get(name, ()) for cloud in m.firewalls}
-            for _, balancer in uses:
-                missing = [c.name for c in balancer.firewalls if c not in running]
-                if missing:
-                    problems.append(
-                        ConfigError(
-                            f"a listener leads to the service {name!r}, which nobody runs there",
-                            path=balancer.path,
-                            got=f"no machine runs it in {', '.join(missing)}",
-                            want=f"a group with service={name!r} in every cloud of the listener",
-                            do=f"AutoScalingGroup(..., service={name}, discovery=...) in "
-                            f"{', '.join(missing)}, or leave these out of the balancer's clouds=",
-                        )
-                    )
-        return problems
+        self._traffic.balances(service, member)
 
     def _gossip_of(self, cloud: Cloud) -> Gossip:
         self._reservation(cloud)
@@ -391,10 +367,3 @@ def _copied(
         each=cloud.keeps_disks and snapshots.to is None,
     )
     return replace(spec, archive=archive, document=Document.merge(spec.document, document))
-
-
-def _open(service: Service, provider: Connections, balancer: Connections) -> None:
-    provider.allow_from(balancer, port=service.port, why=f"{service.name} from its balancers")
-    if service.agent_port is not None:
-        why = f"how {service.name} is, to its balancers"
-        provider.allow_from(balancer, port=service.agent_port, why=why)
