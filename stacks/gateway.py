@@ -15,6 +15,7 @@ from crossgate import (
     Construct,
     Gateway,
     GroupPlan,
+    HAProxy,
     Listener,
     OpenStackCloud,
     Scaling,
@@ -31,6 +32,9 @@ API = Service(
     image="registry.example.org/api:1.4",
     check=ThriftCheck(call="ping", every=timedelta(seconds=2)),
 )
+
+# Another balancer is another line here: Fabio with the place of its program (docs/fabio.md).
+BALANCER = HAProxy()
 
 
 class GatewayStack(TerraformStack):
@@ -72,4 +76,5 @@ class GatewayStack(TerraformStack):
                 )
             ],
             listeners=[Listener(port=9000, to=API, allow_from=["198.51.100.0/24"])],
+            balancer=BALANCER,
         )

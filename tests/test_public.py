@@ -38,6 +38,8 @@ PUBLIC = [
     "Document",
     "ExistingNetwork",
     "ExistingVpc",
+    "Fabio",
+    "FabioNodes",
     "File",
     "FileError",
     "Gateway",

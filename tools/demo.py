@@ -91,10 +91,10 @@ def synthesize() -> Path:
     return JSON
 
 
-def initialize(folder: Path) -> None:
+def initialize(folder: Path, made: Path = JSON) -> None:
     """Copy the JSON to a folder of its own and fetch the providers there."""
-    shutil.copy(JSON, folder / JSON.name)
-    aliases = json.loads(JSON.read_text(encoding="utf-8"))["provider"].get("aws", ())
+    shutil.copy(made, folder / JSON.name)
+    aliases = json.loads(made.read_text(encoding="utf-8"))["provider"].get("aws", ())
     offline = {"provider": {"aws": [{"alias": p["alias"], **_OFFLINE} for p in aliases]}}
     (folder / "offline_override.tf.json").write_text(json.dumps(offline), encoding="utf-8")
     _terraform(
@@ -118,7 +118,7 @@ def plan(folder: Path) -> Planned:
     _terraform(folder, "init", do=help_text)
     _terraform(folder, "plan", "-out=plan", "-refresh=false", do=help_text)
     shown = json.loads(_terraform(folder, "show", "-json", "plan", do=help_text))
-    return planned(shown, json.loads(JSON.read_text(encoding="utf-8"))["locals"])
+    return planned(shown, json.loads((folder / JSON.name).read_text(encoding="utf-8"))["locals"])
 
 
 def planned(shown: Mapping[str, Any], local: Mapping[str, str]) -> Planned:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.toolbox import BIN, BOX, ROOT, ToolError, digest, is_current, mark_current, run
 
-DAEMONS = ("consul", "consul-next", "consul-template")
+DAEMONS = ("consul", "consul-next", "consul-template", "fabio")
 """The daemons of the gateway, built into the toolbox's `bin`; one in a later version too."""
 
 _TOOLCHAIN = BOX / "go-toolchain"

@@ -20,7 +20,9 @@ PROVIDERS = BOX / "providers"
 TERRAFORM_CONFIGURATION = BOX / "terraformrc"
 VENV_BIN = ROOT / ".venv" / "bin"
 
-INSTALLED = frozenset({"cdktf", "consul", "consul-next", "consul-template", "node", "terraform"})
+INSTALLED = frozenset(
+    {"cdktf", "consul", "consul-next", "consul-template", "fabio", "node", "terraform"}
+)
 """Programs that `make tools` puts into the toolbox."""
 
 DEBIAN = {

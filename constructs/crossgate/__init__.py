@@ -39,6 +39,8 @@ from crossgate.model.tls import Certificate, Tls
 from crossgate.model.warm_pool import WarmPool
 
 # isort: split
+from crossgate.balancers.fabio import FabioNodes
+from crossgate.balancers.fabio.plan import Plan as Fabio
 from crossgate.balancers.haproxy import HAProxyNodes, Seen, SpillOver
 from crossgate.balancers.haproxy.plan import Plan as HAProxy
 from crossgate.clouds.aws import AwsCloud, AwsMachines, ExistingVpc, OwnVpc, VpcByName
@@ -85,6 +87,8 @@ __all__ = [
     "Document",
     "ExistingNetwork",
     "ExistingVpc",
+    "Fabio",
+    "FabioNodes",
     "File",
     "FileError",
     "Gateway",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from crossgate import (
     JETSTREAM2,
+    Artifact,
     AwsCloud,
     ConsulServers,
+    FabioNodes,
     HAProxyNodes,
     Host,
     InHouse,
@@ -55,7 +58,8 @@ CLOUDS = {
     ),
 }
 DISCOVERIES = {"consul": ConsulServers}
-BALANCERS = {"haproxy": HAProxyNodes}
+PROGRAM = Artifact(url="https://mirror.example.org/fabio-1.7.2-linux_amd64", sha256="0" * 64)
+BALANCERS = {"haproxy": HAProxyNodes, "fabio": partial(FabioNodes, program=PROGRAM)}
 
 
 @pytest.fixture(params=CLOUDS)

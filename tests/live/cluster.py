@@ -37,6 +37,7 @@ import socket, socketserver
 class Name(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(socket.gethostname().encode())
+        self.request.recv(1)
 
 socketserver.ThreadingTCPServer(("", 9190), Name).serve_forever()
 """
@@ -123,11 +124,17 @@ class Cluster:
         return self._machine(f"consul-{number}", self._servers[number], document, made)
 
     def service(
-        self, name: str, last: int, born: Generation | None = None, *, number: int = 1
+        self,
+        name: str,
+        last: int,
+        born: Generation | None = None,
+        *,
+        number: int = 1,
+        tags: Reference | None = None,
     ) -> Machine:
         """Boot a machine that runs a service, in the place of the one that has its name.
 
-        Who connects is told the machine's name.
+        Who connects is told the machine's name, and may stay. `tags` is the list of the service's.
         """
         made = born or self._born
         service = Service(name=name, port=9190, protocol="tcp", command=["/usr/bin/python3"])
@@ -139,6 +146,7 @@ class Cluster:
             tokens=made.tokens,
             join=self._join,
             services=[service],
+            tags={} if tags is None else {name: tags},
             versions=Versions(consul=made.consul),
         )
         own = Document(
@@ -149,8 +157,8 @@ class Cluster:
         document = Document.merge(client, own)
         return self._machine(f"{name}-{number}", f"10.71.0.{last}", document, made)
 
-    def balancer(self, name: str, last: int, fellows: str, own: Document) -> Machine:
-        """Boot one of the balancers that are called `fellows`, in the place of that of its name."""
+    def balancer(self, name: str, last: int, fellows: str | None, own: Document) -> Machine:
+        """Boot a balancer, one of those that are called `fellows`, or that know no others."""
         client = client_document(
             datacenter=self._datacenter,
             gossip=self._born.gossip,
@@ -177,6 +185,7 @@ class Cluster:
             programs={
                 "/usr/bin/consul": toolbox.program(_PROGRAMS[born.consul]),
                 "/usr/bin/consul-template": toolbox.program("consul-template"),
+                "/opt/fabio/fabio": toolbox.program("fabio"),
             },
             known=self._known,
         )

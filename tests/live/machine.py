@@ -173,7 +173,9 @@ class Machine:
         (wants / "test-network.service").symlink_to("../test-network.service")
         binds = [f"--bind-ro={here}:{inside}" for inside, here in self._programs.items()]
         for inside in self._programs:
-            (self._root / inside.lstrip("/")).touch()
+            place = self._root / inside.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
         # Two systemds in one group take each other's services away.
         joins = [str(path) for path in cgroup.make(self._network.name, self.name)]
         log = (self._folder / "console.log").open("wb")
