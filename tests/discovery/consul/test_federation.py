@@ -130,6 +130,13 @@ def test_the_world_is_no_network(stack, clouds):
         )
 
 
+def test_no_address_is_in_two_clouds(stack, clouds):
+    ranges = {clouds[0]: ["10.0.0.0/16", "10.1.0.0/16"], clouds[1]: ["10.1.64.0/18"]}
+    with pytest.raises(ConfigError, match="the ranges of 'here' and 'there' overlap") as caught:
+        ConsulServers(stack, "consul", clouds=clouds, federation=ranges)
+    assert "10.1.0.0/16 and 10.1.64.0/18" in str(caught.value)
+
+
 @pytest.mark.parametrize("wrong", [["10.1.0.0/16"], "10.1.0.0/16", 5])
 def test_ranges_are_said_by_cloud(stack, clouds, wrong):
     with pytest.raises(ConfigError, match="federation"):

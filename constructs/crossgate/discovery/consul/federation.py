@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 from crossgate.discovery.consul.settings import SERF_WAN, SERVER_RPC
@@ -33,7 +34,7 @@ def checked_federation(
     """Return from where the servers of each cloud come to those of the others.
 
     Raises:
-        ConfigError: there is no other cloud, or one's range is not known, or none.
+        ConfigError: there is no other cloud, or one's range is not known, or is another's too.
         PolicyError: a range is the world.
 
     """
@@ -50,7 +51,17 @@ def checked_federation(
     checked(Mapping, given, argument="federation", path=path)
     none: Sequence[str] = ()
     said = by_cloud(given, clouds, kind=object, default=none, argument="federation", path=path)
-    return {cloud: _ranges(cloud, texts, path, where) for cloud, texts in said.items()}
+    ranges = {cloud: _ranges(cloud, texts, path, where) for cloud, texts in said.items()}
+    for (one, first), (other, second) in combinations(ranges.items(), 2):
+        for source, same in product(first, second):
+            if source.overlaps(same):
+                raise ConfigError(
+                    f"the ranges of {one.name!r} and {other.name!r} overlap",
+                    path=where,
+                    got=f"{source} and {same}",
+                    want="ranges that share no address: nobody routes one to two places",
+                )
+    return ranges
 
 
 def _ranges(cloud: Cloud, texts: Sequence[str], path: str, where: str) -> list[IPv4Network]:
