@@ -49,6 +49,7 @@ _SECRET = re.compile(r"(?<=\[)random_password\.[a-z0-9_-]+\.result", re.IGNORECA
 _TOKEN = re.compile(
     rf'\$\{{uuidv5\("dns", join\("/", \[({_SECRET.pattern}), "(.*)"\]\)\)\}}', re.IGNORECASE
 )
+_LOCAL = re.compile(r"\$\{local\.([A-Za-z0-9_-]+)\}")
 _SUM = re.compile(r"\$\{sha256\(local\.([A-Za-z0-9_-]+)\)\}")
 _OF_A_RESOURCE = re.compile(r"\$\{(?:\[for one in )?(?:aws|openstack|random|tls)_[^${}]+\}")
 
@@ -109,6 +110,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
             written = found.json["locals"][summed[1]]
             text = _OF_A_RESOURCE.sub(lambda said: value(said[0]), written)
             found.known[reference] = hashlib.sha256(text.encode()).hexdigest()
+        elif (named := _LOCAL.fullmatch(expression)) and "${" not in (
+            text := found.json["locals"][named[1]]
+        ):
+            found.known[reference] = text
         else:
             found.known[reference] = value(expression)
     return found
