@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 COUNT = 3
 THIS, NEXT = "1.20.0", "1.21.0"
-VOTES_SECONDS = 120
+VOTES_SECONDS = 180
 """A leader that is elected just then looks at who has joined once a minute (Consul's
-ReconcileInterval); then the server must be stable for ten seconds."""
+ReconcileInterval); then the server must be stable for ten seconds. It may be just then twice."""
 
 _PROGRAMS = {THIS: "consul", NEXT: "consul-next"}
 _SERVES = """\

@@ -31,7 +31,7 @@ from crossgate.model.service import Service
 from crossgate.model.text import Reference
 from crossgate.specs import Watch
 from tests.discovery.consul.authority import AUTHORITY, CERTIFICATE, PRIVATE, TOKENS, known
-from tests.live.cluster import COUNT, Cluster, Generation
+from tests.live.cluster import COUNT, VOTES_SECONDS, Cluster, Generation
 from tests.live.machine import until
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def test_clients_meet_all_machines_of_the_service(site):
         site.cluster.server(number)
     for number in (1, 2):
         site.cluster.service("api", 180 + number, number=number, tags=TAGS)
-    until(lambda: site.meets("api-1", "api-2"), seconds=60, what="both are met")
+    until(lambda: site.meets("api-1", "api-2"), seconds=VOTES_SECONDS, what="both are met")
     assert site.get(HEALTH_PORT, HEALTH_PATH)[0] == 200
 
 
@@ -192,8 +192,10 @@ def test_the_cluster_hears_how_many_connections_there_are(site):
 def test_a_machine_in_maintenance_gets_no_new_clients(site):
     api = site.cluster.machines["api-1"]
     api.run("consul", "maint", "-enable", "-service=api")
-    until(lambda: site.meets("api-2"), seconds=15, what="new clients go elsewhere")
-    api.run("consul", "maint", "-disable", "-service=api")
+    try:
+        until(lambda: site.meets("api-2"), seconds=15, what="new clients go elsewhere")
+    finally:
+        api.run("consul", "maint", "-disable", "-service=api")
     until(lambda: site.meets("api-1", "api-2"), seconds=15, what="it is back")
 
 
