@@ -266,6 +266,27 @@ def test_requests_go_by_host_and_path(consul, tmp_path) -> None:
         assert fabio.fit
 
 
+def test_a_whole_host_goes_before_one_that_stands_for_all_below_it(consul, tmp_path) -> None:
+    routes = [
+        Route(host="*.example.org", to=SHOP),
+        Route(host="api.example.org", to=WEB),
+        Route(host="*.example.org", path="/web", to=WEB),
+    ]
+    listener = Listener(port=free_port(), mode="http", to=WEB, routes=routes)
+    with Named("web") as web, Named("shop") as shop, Fabio(tmp_path, consul, listener):
+        announce(consul, WEB, listener, web.server_port, "web-1")
+        announce(consul, SHOP, listener, shop.server_port, "shop-1")
+        until(lambda: answers(listener.port))
+        until(lambda: asked(listener.port, "one.example.org") == "shop")
+        until(lambda: asked(listener.port, "example.org") == "web")
+        assert asked(listener.port, f"one.example.org:{listener.port}") == "shop"
+        assert asked(listener.port, "one.two.example.org") == "shop"
+        assert asked(listener.port, "ONE.Example.org") == "shop"
+        assert asked(listener.port, "api.example.org") == "web"
+        assert asked(listener.port, "one.example.org", "/web/1") == "web"
+        assert asked(listener.port, "one.example.org", "/other") == "shop"
+
+
 def answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
@@ -295,6 +316,32 @@ def test_tls_ends_there_and_clients_show_their_certificate(consul, tmp_path) -> 
         assert met(authority.client("me")) == f"{one.port}\n".encode()
         with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"):
             met(authority.client())
+
+
+def test_who_speaks_an_older_version_of_tls_than_the_least_is_refused(consul, tmp_path) -> None:
+    authority = Authority()
+    certificate, known = authority.site("site.example.org")
+    service = Service(name="api", port=9190, command=["/x"])
+    tls = Tls(certificates=[certificate], minimum="1.3")
+    listener = Listener(port=free_port(), to=service, tls=tls)
+    shown = tmp_path / "tls"
+    write(shown, certificate, known, authority)
+
+    def met(latest: ssl.TLSVersion) -> bytes:
+        client = authority.client()
+        client.maximum_version = latest
+        with (
+            socket.create_connection(("127.0.0.1", listener.port), timeout=5) as plain,
+            client.wrap_socket(plain, server_hostname="site.example.org") as made,
+        ):
+            return made.recv(10)
+
+    with Echo() as one, Fabio(tmp_path, consul, listener, certificates=shown) as fabio:
+        announce(consul, service, listener, one.port, "api-1")
+        until(lambda: fabio.routes)
+        assert met(ssl.TLSVersion.TLSv1_3) == f"{one.port}\n".encode()
+        with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+            met(ssl.TLSVersion.TLSv1_2)
 
 
 def test_a_certificate_of_another_key_is_shown_to_nobody(consul, tmp_path) -> None:
@@ -329,15 +376,23 @@ def write(folder: Path, certificate: Certificate, known: dict, authority: Author
     (clients / "clients.pem").write_text(authority.pem)
 
 
-def test_grpc_is_passed_on(consul, tmp_path) -> None:
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
+def test_grpc_is_passed_on(consul, tmp_path, secured) -> None:
+    authority = Authority()
+    certificate, known = authority.site("site.example.org")
+    shown = tmp_path / "tls"
+    write(shown, certificate, known, authority)
     rpc = Service(name="rpc", port=50051, protocol="grpc", command=["/x"])
-    listener = Listener(port=free_port(), mode="http", to=rpc)
+    tls = Tls(certificates=[certificate]) if secured else None
+    listener = Listener(port=free_port(), mode="http", to=rpc, tls=tls)
     port = free_port()
-    with grpc_server(port), Fabio(tmp_path, consul, listener) as fabio:
+    with grpc_server(port), Fabio(tmp_path, consul, listener, certificates=shown) as fabio:
         announce(consul, rpc, listener, port, "rpc-1")
         until(lambda: fabio.routes)
         # Consul itself is a client of gRPC's health service.
         check = {"Name": "through", "GRPC": f"127.0.0.1:{listener.port}", "Interval": "1s"}
+        # It knows no authority but its own, and the name is not what is in question.
+        check |= {"GRPCUseTLS": True, "TLSSkipVerify": True} if secured else {}
         consul.put("/v1/agent/check/register", check)
         until(lambda: consul.checks().get("", ("", ""))[0] == "passing")
 
